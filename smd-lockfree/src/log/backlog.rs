@@ -1,0 +1,245 @@
+//! Counting a backlog from outside (rule L2), and walking a segment.
+
+use std::ptr::NonNull;
+
+use crate::registry::record::{Filter, Record};
+use crate::sync::atomic::{Ordering, fence};
+use crate::sync::epoch::Guard;
+use crate::sync::slab::UNIT;
+
+use super::frame::{Frame, segment_tag};
+use super::tail::{Held, Log, Next};
+
+/// Whether every record of a segment is published and its end marked; then it is set complete.
+pub(super) fn walk_to_end(frame: &Frame) -> bool {
+    if frame.complete_union().is_some() {
+        return true;
+    }
+    let mut unit = 0;
+    loop {
+        // SAFETY: the caller holds the segment; a walk from record to record stays in bounds.
+        let head = unsafe { frame.head(unit) };
+        if head.0 == 0 {
+            return false;
+        }
+        if head.is_end() {
+            frame.set_complete();
+            return true;
+        }
+        unit += head.units();
+    }
+}
+
+/// One count: what a participant has of wanted, unexpired messages below a number.
+struct Count<'a> {
+    log: &'a Log,
+    record: &'a Record,
+    filter: Filter<'a>,
+    next: u64,
+    cutoff: u64,
+    /// Whether a record that is not published counts as wanted.
+    unpublished: bool,
+    guard: &'a Guard,
+}
+
+impl Log {
+    /// The participant's backlog below number `until`: exact when nothing of it is in progress,
+    /// else possibly more, never less.
+    ///
+    /// `unpublished` says whether a record that is not published counts as wanted: for a limit it
+    /// must, for a loss it must not.
+    pub(crate) fn backlog(
+        &self,
+        record: &Record,
+        until: u64,
+        cutoff: u64,
+        unpublished: bool,
+    ) -> u64 {
+        let guard = self.pin();
+        loop {
+            let count = Count {
+                log: self,
+                record,
+                filter: record.filter(),
+                next: record.next_sequence(),
+                cutoff,
+                unpublished,
+                guard: &guard,
+            };
+            if count.next >= until {
+                return 0;
+            }
+            let low = self.acquire_low();
+            let total = count
+                .spill(low)
+                .and_then(|spilled| count.window(low, until).map(|window| spilled + window));
+            if let Some(total) = total {
+                record.saw_depth(total);
+                return total;
+            }
+        }
+    }
+}
+
+impl Count<'_> {
+    /// The spill, below the base of `low`. `None`: the participant moved on meanwhile.
+    fn spill(&self, low: Held) -> Option<u64> {
+        let spill = &self.record.spill;
+        // SAFETY: held by the caller.
+        let below = unsafe { low.as_ref() }.base_sequence();
+        if self.next >= below {
+            return Some(0);
+        }
+        let range = spill.range();
+        let mut total = 0;
+        for node in range.clone().filter_map(|index| spill.peek(index)) {
+            total += self.node(node.frame, node.tag, below);
+        }
+        let progress = &self.record.progress;
+        // EDGE spill.stood: Acquire here; AcqRel where the participant takes it out.
+        let stood = progress.stood.load(Ordering::Acquire);
+        if let Some(stood) = NonNull::new(stood) {
+            total += self.stood(stood, below);
+        }
+        // EDGE registry.progress: both were stored before the exchange that took the node, and
+        // `range` loaded `taken` with Acquire. Torn only while the next node is being taken, and
+        // then the look at `taken` below says so, or the ring had it.
+        let current = progress.current.load(Ordering::Relaxed);
+        let tag = progress.current_tag.load(Ordering::Relaxed);
+        if let Some(current) = NonNull::new(current)
+            && current.as_ptr() != stood
+            && range.clone().filter_map(|index| spill.peek(index)).all(|node| node.frame != current)
+        {
+            total += self.node(current, tag, below);
+        }
+        // Keeps the second look at `taken` behind the looks above.
+        fence(Ordering::Acquire);
+        if spill.range().start != range.start {
+            self.log.release(low);
+            return None;
+        }
+        Some(total)
+    }
+
+    /// The segment in the cell of who stands in it; 0 if it is gone.
+    fn stood(&self, frame: Held, below: u64) -> u64 {
+        // SAFETY: read from the cell under our pin, when it was referenced.
+        let life = unsafe { frame.as_ref() };
+        if !life.acquire_any() {
+            return 0;
+        }
+        // EDGE spill.stood: as in `spill`.
+        let still = self.record.progress.stood.load(Ordering::Acquire) == frame.as_ptr();
+        let total = if still { self.segment(life, below) } else { 0 };
+        self.log.release(frame);
+        total
+    }
+
+    /// One node of the spill; 0 if it is gone.
+    fn node(&self, frame: Held, tag: u32, below: u64) -> u64 {
+        // SAFETY: read from a slot or from `current` under our pin, when it was referenced.
+        let life = unsafe { frame.as_ref() };
+        if !life.acquire(tag) {
+            return 0;
+        }
+        let total = if tag & 1 == 1 { self.chunk(life, below) } else { self.segment(life, below) };
+        self.log.release(frame);
+        total
+    }
+
+    fn chunk(&self, frame: &Frame, below: u64) -> u64 {
+        let mut unit = 0;
+        let mut total = 0;
+        loop {
+            // SAFETY: acquired; the walk ends at the chunk's end.
+            let head = unsafe { frame.head(unit) };
+            if head.0 == 0 || head.is_end() {
+                return total;
+            }
+            // SAFETY: published; the number stands behind the time.
+            let (sequence, time) =
+                unsafe { (frame.slab().word(unit as usize * UNIT + UNIT), frame.time(unit)) };
+            if sequence >= below {
+                return total;
+            }
+            total += u64::from(
+                sequence >= self.next && time >= self.cutoff && self.filter.wants(head, sequence),
+            );
+            unit += head.units() + 1;
+        }
+    }
+
+    /// A segment's share below `until`; what is not published counts as wanted.
+    fn segment(&self, frame: &Frame, until: u64) -> u64 {
+        let claim = self.log.load_claim(frame);
+        let base = frame.base_sequence();
+        let until = until.min(base + claim.messages());
+        let from = self.next.max(base);
+        if from >= until {
+            return 0;
+        }
+        if let Some(union) = frame.complete_union() {
+            if union & self.filter.mask == 0 {
+                return 0;
+            }
+            // The oldest is the first to expire: if it has not, nothing here has.
+            // SAFETY: complete, so its first record is published.
+            if self.filter.covers(union, from) && unsafe { frame.time(0) } >= self.cutoff {
+                return until - from;
+            }
+        }
+        let mut unit = 0;
+        let mut sequence = base;
+        let mut total = 0;
+        while sequence < until {
+            // SAFETY: referenced; `until` bounds the walk.
+            let head = unsafe { frame.head(unit) };
+            if head.0 == 0 || head.is_end() {
+                return total + if self.unpublished { until - sequence.max(from) } else { 0 };
+            }
+            // SAFETY: published.
+            if sequence >= from
+                && self.filter.wants(head, sequence)
+                // SAFETY: published.
+                && unsafe { frame.time(unit) } >= self.cutoff
+            {
+                total += 1;
+            }
+            unit += head.units();
+            sequence += 1;
+        }
+        total
+    }
+
+    /// The window from `low` on, hand over hand; gives `low` back. `None`: passed meanwhile.
+    fn window(&self, low: Held, until: u64) -> Option<u64> {
+        let mut held = low;
+        let mut total = 0;
+        loop {
+            // SAFETY: held.
+            let frame = unsafe { held.as_ref() };
+            total += self.segment(frame, until);
+            let claim = self.log.load_claim(frame);
+            let end = frame.base_sequence() + claim.messages();
+            if !claim.is_sealed() || end >= until {
+                self.log.release(held);
+                return Some(total);
+            }
+            debug_assert_eq!(segment_tag(frame.number()) & 1, 0);
+            match self.log.acquire_next(held, self.guard) {
+                Next::Held(next) => {
+                    self.log.release(held);
+                    held = next;
+                }
+                Next::Missing => {
+                    self.log.release(held);
+                    return Some(total);
+                }
+                Next::Passed => {
+                    self.log.release(held);
+                    return None;
+                }
+            }
+        }
+    }
+}

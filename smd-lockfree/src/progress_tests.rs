@@ -1,0 +1,464 @@
+//! G9 and G5 with a sender that is stopped inside a send: what no test from outside can arrange.
+
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)]
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::{
+    Bus, Class, Event, EventLoop, FullReason, Participant, Policy, RecvError, SendError, hooks,
+};
+
+const CAP: usize = 8;
+
+/// A bus with one sender stopped between claim and publication of message 1.
+struct Stopped {
+    bus: Bus,
+    go: mpsc::Sender<()>,
+    sender: thread::JoinHandle<()>,
+}
+
+fn stopped(class: Class, keep: &mut Vec<crate::Participant>) -> Stopped {
+    let bus = Bus::builder()
+        .segment_bytes(4096)
+        .max_segments(CAP)
+        .depth(crate::MAX_DEPTH)
+        .time_to_live(None)
+        .build()
+        .expect("inside the limits");
+    keep.push(bus.register(Class::ALL).expect("registers"));
+    let (go, wait) = mpsc::channel();
+    let other = bus.clone();
+    let sender = thread::spawn(move || {
+        hooks::stop_next_send(wait);
+        other.send(class, b"stopped").expect("accepted").sequence().expect("wanted");
+    });
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while bus.sequence() < 2 {
+        assert!(Instant::now() < deadline, "the sender never claimed");
+        thread::yield_now();
+    }
+    Stopped { bus, go, sender }
+}
+
+fn release(stopped: Stopped) -> Bus {
+    stopped.go.send(()).expect("the sender waits");
+    stopped.sender.join().expect("the sender ends");
+    stopped.bus
+}
+
+#[test]
+fn g9_others_send_on_behind_a_stopped_sender_up_to_the_cap() {
+    let mut participants = Vec::new();
+    let stopped = stopped(Class::USER0, &mut participants);
+    let participant = &mut participants[0];
+    assert!(matches!(participant.try_recv(), Err(RecvError::Empty)));
+    let mut accepted = 1;
+    let error = loop {
+        match stopped.bus.send(Class::USER1, &[7; 64]) {
+            Ok(_) => accepted += 1,
+            Err(error) => break error,
+        }
+        assert!(accepted < 10_000, "the cap never came");
+    };
+    assert_eq!(error, SendError::Full(FullReason::Stalled));
+    assert!(accepted >= (CAP as u64 - 1) * 50, "only {accepted} before the cap");
+    assert!(stopped.bus.stats().segments_live <= CAP as u64);
+    assert!(matches!(participant.try_recv(), Err(RecvError::Empty)));
+
+    let bus = release(stopped);
+    let mut next = 1;
+    while participant
+        .drain(|message| {
+            assert_eq!(message.sequence(), next);
+            next += 1;
+        })
+        .expect("open")
+        > 0
+    {}
+    assert_eq!(next, accepted + 1);
+    assert!(bus.send(Class::USER1, b"on").expect("accepted again").is_queued());
+}
+
+#[test]
+fn g11_a_sleeper_behind_a_hole_hears_of_the_closer_whose_class_it_does_not_want() {
+    let mut participants = Vec::new();
+    let stopped = stopped(Class::USER0, &mut participants);
+    let bus = stopped.bus.clone();
+    // It wants only what stands behind the hole; the hole is of a class that it does not want.
+    let mut late = bus.participant().mask(Class::USER1).register().expect("registers");
+    let mut early = participants.pop().expect("one");
+    early.set_mask(Class::USER1).expect("open");
+    bus.send(Class::USER1, b"behind").expect("accepted").sequence().expect("wanted");
+    assert_eq!(late.try_recv().expect("nothing in front of it").bytes(), b"behind");
+    let (heard, hears) = mpsc::channel();
+    let sleeper = thread::spawn(move || {
+        let message = early.recv_timeout(Duration::from_secs(20)).expect("woken");
+        heard.send(message.bytes().to_vec()).expect("the test waits");
+    });
+    // Gives the sleeper time to fall asleep in front of the hole.
+    assert!(hears.recv_timeout(Duration::from_millis(200)).is_err());
+    release(stopped);
+    let message = hears.recv_timeout(Duration::from_secs(10)).expect("woken by the closer");
+    assert_eq!(message, b"behind");
+    sleeper.join().expect("ends");
+}
+
+#[test]
+fn g11_a_sleeper_behind_a_hole_hears_of_the_closer_whose_messages_it_excludes() {
+    let bus = Bus::new();
+    let mut part =
+        bus.participant().mask(Class::ALL).exclude_own(true).register().expect("registers");
+    let own = part.sender();
+    let (go, wait) = mpsc::channel();
+    let sender = thread::spawn(move || {
+        hooks::stop_next_send(wait);
+        own.send(Class::USER0, b"its own").expect("accepted").sequence().expect("wanted");
+    });
+    while bus.sequence() < 2 {
+        thread::yield_now();
+    }
+    bus.send(Class::USER1, b"behind").expect("accepted").sequence().expect("wanted");
+    let (heard, hears) = mpsc::channel();
+    let sleeper = thread::spawn(move || {
+        let message = part.recv_timeout(Duration::from_secs(20)).expect("woken");
+        heard.send(message.bytes().to_vec()).expect("the test waits");
+    });
+    assert!(hears.recv_timeout(Duration::from_millis(200)).is_err());
+    go.send(()).expect("the sender waits");
+    sender.join().expect("ends");
+    let message = hears.recv_timeout(Duration::from_secs(5)).expect("woken by the closer");
+    assert_eq!(message, b"behind");
+    sleeper.join().expect("ends");
+}
+
+#[test]
+fn g10_state_behind_a_hole_is_handed_over_when_it_closes() {
+    let bus = Bus::builder().time_to_live(None).build().expect("inside the limits");
+    let entry = bus.retain(Class::NETWORK).expect("retained");
+    entry.send(b"old").expect("accepted").sequence().expect("retained counts as wanted");
+    let (go, wait) = mpsc::channel();
+    let other = bus.clone();
+    let sender = thread::spawn(move || {
+        hooks::stop_next_send(wait);
+        other.send(Class::NETWORK, b"new").expect("accepted").sequence().expect("wanted");
+    });
+    while bus.sequence() < 3 {
+        thread::yield_now();
+    }
+    let mut late = bus.register(Class::NETWORK).expect("registers");
+    assert!(matches!(late.try_recv(), Err(RecvError::Empty)));
+    go.send(()).expect("the sender waits");
+    sender.join().expect("ends");
+    let state = late.try_recv().expect("the state is known now");
+    assert!(state.is_retained());
+    assert_eq!(state.bytes(), b"new");
+    assert!(matches!(late.try_recv(), Err(RecvError::Empty)));
+}
+
+#[test]
+fn g7_a_look_in_progress_delivers_nothing_from_behind_the_departure() {
+    let bus = Bus::new();
+    let _other = bus.register(Class::ALL).expect("registers");
+    let mut part = bus.register(Class::ALL).expect("registers");
+    let (handle, sends) = (part.handle(), bus.clone());
+    let (tell, told) = mpsc::channel();
+    hooks::at_next(hooks::Place::Counted, move || {
+        let from = handle.leave().expect("registered");
+        let sequence = sends.send(Class::USER0, b"late").expect("accepted").sequence();
+        tell.send((from, sequence)).expect("the test waits");
+    });
+    assert_eq!(part.try_recv().map(|message| message.sequence()), Err(RecvError::Left));
+    let (from, sequence) = told.recv().expect("came there");
+    assert_eq!(sequence, Some(from));
+}
+
+#[test]
+fn g6_what_is_trimmed_during_a_look_is_not_dropped_twice() {
+    const DEPTH: u64 = 50;
+    let bus = Bus::builder().segment_bytes(4096).time_to_live(None).build().expect("inside");
+    let register = |class, depth| {
+        let lagging = bus.participant().mask(class).policy(crate::Policy::Lag).depth(depth);
+        lagging.register().expect("registers")
+    };
+    let mut part = register(Class::USER0, DEPTH as u32);
+    let _other = register(Class::USER1, 1);
+    let send = |bus: &Bus, class, count: u64| {
+        for _ in 0..count {
+            bus.send(class, &[1; 300]).expect("accepted").sequence().expect("wanted");
+        }
+    };
+    let sent = 500;
+    send(&bus, Class::USER0, sent);
+    let other = bus.clone();
+    // All that was in the window is handed over, and so what is over the depth is trimmed.
+    hooks::at_next(hooks::Place::Counted, move || send(&other, Class::USER1, 500));
+    let (mut delivered, mut lost) = (0, 0);
+    loop {
+        match part.try_recv() {
+            Ok(_) => delivered += 1,
+            Err(RecvError::Lagged(lag)) => lost += lag.count,
+            Err(_) => break,
+        }
+    }
+    assert_eq!((delivered, delivered + lost), (DEPTH, sent), "only what was over the depth");
+}
+
+/// State that had to wait for a hole was once told to nobody who sleeps in an event loop: the closer
+/// of the hole is of a class that the callback does not want.
+#[test]
+fn g10_state_behind_a_hole_comes_to_a_callback_that_sleeps() {
+    let mut participants = Vec::new();
+    let stopped = stopped(Class::USER0, &mut participants);
+    let bus = stopped.bus.clone();
+    let entry = bus.retain(Class::NETWORK).expect("retained");
+    entry.send(b"state").expect("accepted").sequence().expect("retained counts as wanted");
+    let mut events = EventLoop::new(&bus);
+    let (heard, hears) = mpsc::channel();
+    events
+        .add(bus.participant().mask(Class::NETWORK), move |event, context| {
+            let Event::Message(message) = event else { panic!("nothing was lost") };
+            heard.send((message.is_retained(), message.bytes().to_vec())).expect("the test waits");
+            context.leave();
+        })
+        .expect("registers");
+    let serving = thread::spawn(move || events.turn_timeout(Some(Duration::from_secs(20))));
+    // Gives the loop time to fall asleep in front of the hole.
+    assert!(hears.recv_timeout(Duration::from_millis(200)).is_err());
+    release(stopped);
+    let message = hears.recv_timeout(Duration::from_secs(10)).expect("woken by the closer");
+    assert_eq!(message, (true, b"state".to_vec()));
+    assert_eq!(serving.join().expect("ends"), Ok(1));
+}
+
+/// A registration at the cap installs a segment by force; senders once went on in it, and so beyond
+/// the cap, for as long as somebody registered.
+#[test]
+fn g5_registrations_at_the_cap_let_no_sender_past_it() {
+    let mut participants = Vec::new();
+    let stopped = stopped(Class::USER0, &mut participants);
+    let bus = &stopped.bus;
+    let sender = bus.sender();
+    let stalled = Err(SendError::Full(FullReason::Stalled));
+    let mut accepted = 1;
+    while bus.send(Class::USER1, &[7; 300]) != stalled {
+        accepted += 1;
+        assert!(accepted < 10_000, "the cap never came");
+    }
+    for _ in 0..if cfg!(miri) { 2 } else { 50 } {
+        let mut late = bus.register(Class::USER1).expect("a registration is never refused as full");
+        assert_eq!(bus.send(Class::USER1, &[7; 300]), stalled);
+        assert_eq!(sender.send(Class::USER1, b"short"), stalled);
+        assert_eq!(bus.sender().send(Class::USER1, b"one that has never sent"), stalled);
+        late.set_mask(Class::USER2).expect("nor is a change");
+        assert_eq!(sender.send(Class::USER2, b"x"), stalled);
+        assert!(matches!(late.try_recv(), Err(RecvError::Empty)));
+        // One more than the cap: the one that the first registration needed.
+        assert!(bus.stats().segments_live <= CAP as u64 + 1);
+        late.leave();
+    }
+    assert_eq!(bus.sequence(), accepted + 1);
+    let bus = release(stopped);
+    assert_eq!(bus.send(Class::USER1, b"on").expect("goes on").sequence(), Some(accepted + 1));
+    let mut count = 0;
+    while participants[0].drain(|_| count += 1).expect("open") > 0 {}
+    assert_eq!(count, accepted + 1);
+}
+
+/// Where one participant had no room for a segment, the others were handed it again at the next try:
+/// what waited for them was counted twice, and lost twice.
+#[test]
+#[cfg_attr(miri, ignore = "a long walk of one thread; tests/small.rs goes the same ways")]
+fn g1_a_segment_handed_over_again_comes_once() {
+    for rare in [false, true] {
+        let bus = Bus::builder().segment_bytes(4096).max_segments(CAP).time_to_live(None).build();
+        let bus = bus.expect("inside the limits");
+        let join = |name: &str, mask| {
+            let part = bus.participant().name(name).mask(mask).depth(100_000);
+            part.register().expect("registers")
+        };
+        // In the order of the registrations: one before and one behind the one without room. Of a
+        // rare class segments are handed over as copies, else as references.
+        let mask = if rare { Class::USER1 } else { Class::ALL };
+        let mut others = [join("before", mask), join("full", Class::ALL), join("behind", mask)];
+        let lags = bus.participant().mask(mask).policy(Policy::Lag).depth(100);
+        let mut lags = lags.register().expect("registers");
+        let send = |n: u64| {
+            let class = if n.is_multiple_of(10) { Class::USER1 } else { Class::USER0 };
+            bus.send(class, &[1; 60])
+        };
+        let mut sent = 0;
+        while sent < 300 {
+            assert!(send(sent).expect("room").is_queued());
+            sent += 1;
+        }
+        hooks::give_no_room_to(Some("full"));
+        while send(sent).is_ok() {
+            sent += 1;
+        }
+        // Each of these tries to hand over the same segment again.
+        for _ in 0..5 {
+            assert_eq!(send(sent), Err(SendError::Full(FullReason::Stalled)));
+        }
+        hooks::give_no_room_to(None);
+        for _ in 0..300 {
+            assert!(send(sent).expect("room again").is_queued());
+            sent += 1;
+        }
+        let step = if rare { 10 } else { 1 };
+        let wanted = sent.div_ceil(step);
+        let (mut received, mut lost) = (0, 0);
+        loop {
+            match lags.drain(|_| received += 1) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(RecvError::Lagged(lag)) => lost += lag.count,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert_eq!((received, received + lost), (wanted.min(100), wanted));
+        for other in &mut others {
+            let step = if other.name() == "full" { 1 } else { step };
+            assert_eq!(other.stats().depth_now, sent.div_ceil(step), "{}", other.name());
+            let mut next = 1;
+            while other
+                .drain(|message| {
+                    assert_eq!(message.sequence(), next, "each once, in order");
+                    next += step;
+                })
+                .expect("nothing is lost")
+                > 0
+            {}
+            assert!(next > sent, "{}: up to {next} of {sent}", other.name());
+        }
+    }
+}
+
+/// Counting up to a number that the participant has passed once went below zero.
+#[test]
+#[cfg_attr(miri, ignore = "a long walk of one thread; tests/small.rs goes the same ways")]
+fn g5_a_backlog_below_where_its_participant_is_counts_as_nothing() {
+    let bus = Bus::builder().segment_bytes(4096).time_to_live(None).build().expect("the limits");
+    let mut part =
+        bus.participant().mask(Class::USER0).policy(Policy::Lag).depth(500).register().expect("in");
+    for _ in 0..200 {
+        bus.send(Class::USER0, &[1; 100]).expect("accepted").sequence().expect("wanted");
+    }
+    let log = &bus.core().log;
+    for received in 0..=200_u64 {
+        for until in [0, 1, received, received + 1, 200, 201] {
+            let exact = u64::saturating_sub(until, received + 1);
+            assert_eq!(log.backlog(&part.record, until, 0, true), exact, "{received}, {until}");
+        }
+        assert_eq!(part.try_recv().is_ok(), received < 200);
+    }
+}
+
+/// Does something once when it is woken, and tells when it is dropped while this thread may not run
+/// user code.
+struct Watched {
+    once: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Watched {
+    fn waker(once: impl FnOnce() + Send + 'static) -> (Arc<Watched>, Waker) {
+        let watched = Arc::new(Watched { once: Mutex::new(Some(Box::new(once))) });
+        (watched.clone(), Waker::from(watched))
+    }
+}
+
+impl Wake for Watched {
+    fn wake(self: Arc<Self>) {
+        let once = self.once.lock().expect("no panic").take();
+        if let Some(once) = once {
+            once();
+        }
+    }
+}
+
+/// What wakes a participant was once dropped with its record, inside the collection of an epoch.
+#[test]
+fn g3_a_waker_is_dropped_with_its_participant_and_not_with_an_epoch() {
+    let bus = Bus::new();
+    let mut part = bus.register(Class::USER0).expect("registers");
+    let (watched, waker) = Watched::waker(|| ());
+    // While this guard lives, nothing that waits for an epoch is freed.
+    let guard = bus.core().domain().pin();
+    assert!(pin!(part.recv()).poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(waker);
+    assert!(Arc::strong_count(&watched) > 1, "the participant has it");
+    drop(part);
+    assert_eq!(Arc::strong_count(&watched), 1, "a participant that goes");
+
+    let mut full = bus.participant().mask(Class::USER0).depth(1).register().expect("registers");
+    bus.send(Class::USER0, b"1").expect("accepted").sequence().expect("wanted");
+    let mut sender = bus.sender();
+    let (watched, waker) = Watched::waker(|| ());
+    {
+        let mut send = pin!(sender.send_async(Class::USER0, b"2"));
+        assert!(send.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        assert!(Arc::strong_count(&watched) > 1, "the send has it");
+        assert!(full.try_recv().is_ok());
+    }
+    assert_eq!(Arc::strong_count(&watched), 1, "a send that is given up");
+    drop(guard);
+}
+
+/// The same where the wake-up itself drops what waited: the waker is in use then, and is not put back
+/// to where only an epoch would drop it.
+#[test]
+fn g3_a_waker_that_drops_what_it_wakes_is_not_left_to_an_epoch() {
+    let bus = Bus::new();
+    let slot: Arc<Mutex<Option<Participant>>> = Arc::default();
+    let taken = slot.clone();
+    let (watched, waker) = Watched::waker(move || drop(taken.lock().expect("no panic").take()));
+    let mut part = bus.register(Class::USER0).expect("registers");
+    let guard = bus.core().domain().pin();
+    // Never dropped: it goes on waiting.
+    let mut wait = std::mem::ManuallyDrop::new(part.recv());
+    assert!(pin!(&mut *wait).poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(waker);
+    *slot.lock().expect("no panic") = Some(part);
+    bus.send(Class::USER0, b"wakes it").expect("accepted").sequence().expect("wanted");
+    assert!(slot.lock().expect("no panic").is_none(), "it was dropped inside the wake-up");
+    assert_eq!(Arc::strong_count(&watched), 1);
+    drop(guard);
+}
+
+#[test]
+fn g5_state_that_was_given_up_again_keeps_no_memory() {
+    let bus = Bus::new();
+    let entry = bus.retain(Class::NETWORK).expect("retained");
+    entry.send(b"up").expect("accepted").sequence().expect("retained counts as wanted");
+    let mut part = bus.register(Class::METRICS).expect("registers");
+    for _ in 0..100 {
+        part.set_mask(Class::NETWORK).expect("open");
+        part.set_mask(Class::METRICS).expect("open");
+    }
+    assert_eq!(part.replays(), 0, "for nobody");
+    part.set_mask(Class::NETWORK).expect("open");
+    assert!(part.try_recv().expect("the state").is_retained());
+}
+
+#[test]
+fn g3_a_dump_is_written_unpinned() {
+    use std::fmt::Write;
+    struct Watches(Bus, usize);
+    impl Write for Watches {
+        fn write_str(&mut self, _: &str) -> std::fmt::Result {
+            self.1 += 1;
+            assert!(!self.0.core().domain().is_pinned(), "user code under a pin");
+            Ok(())
+        }
+    }
+    let bus = Bus::new();
+    let _part = bus.register(Class::ALL).expect("registers");
+    let mut watches = Watches(bus.clone(), 0);
+    write!(watches, "{}", bus.dump()).expect("it writes");
+    assert!(watches.1 > 0, "nothing was written");
+}

@@ -1,0 +1,107 @@
+//! Who may claim: the registry as a sender last saw it, and the limits of backpressure (L1, L2).
+
+use crate::core::Core;
+use crate::error::FullReason;
+use crate::hooks::mark;
+use crate::log::tail::Gate;
+use crate::participant::Policy;
+
+/// A sender's copy of what its claims depend on.
+#[derive(Debug)]
+pub(crate) struct Known {
+    version: u32,
+    /// Classes that are retained.
+    pub(crate) retained: u32,
+    limits: [u64; 32],
+}
+
+impl Known {
+    pub(crate) fn nothing() -> Known {
+        // A version that the registry does not have: the first claim refreshes.
+        Known { version: u32::MAX, retained: 0, limits: [0; 32] }
+    }
+}
+
+/// The gate of one send.
+pub(crate) struct SendGate<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) known: &'a mut Known,
+    pub(crate) classes: u32,
+}
+
+impl SendGate<'_> {
+    fn limit(&self) -> u64 {
+        let mut classes = self.classes;
+        let mut limit = u64::MAX;
+        while classes != 0 {
+            limit = limit.min(self.known.limits[classes.trailing_zeros() as usize]);
+            classes &= classes - 1;
+        }
+        limit
+    }
+
+    /// Counts the backlogs again for every class whose limit stands in the way (rule L2).
+    #[cold]
+    fn recount(&mut self, first: u64, count: u64, now: u64) -> Result<u64, FullReason> {
+        let core = self.core;
+        let cutoff = core.cutoff_at(now);
+        let guard = core.log.pin();
+        let snapshot = core.registry.snapshot(&guard);
+        // A newer registry than the claim will be made under: the claim fails and comes back.
+        for class in (0..32).filter(|class| self.classes >> class & 1 == 1) {
+            let mut limit = snapshot.limit(class);
+            if limit < first + count {
+                limit = u64::MAX;
+                for entry in snapshot.of_class(class) {
+                    let record = entry.record();
+                    if record.policy == Policy::Lag {
+                        continue;
+                    }
+                    let near = record.next_sequence() + record.depth;
+                    let of_this = if near >= first + count {
+                        near
+                    } else {
+                        let backlog = core.log.backlog(record, first, cutoff, true);
+                        near.max(first + record.depth.saturating_sub(backlog))
+                    };
+                    limit = limit.min(of_this);
+                }
+                snapshot.raise_limit(class, limit);
+            }
+            let known = &mut self.known.limits[class as usize];
+            *known = limit.max(*known);
+        }
+        match self.limit().saturating_sub(first) {
+            0 => {
+                mark("refused full");
+                Err(FullReason::Backlog)
+            }
+            room => Ok(room.min(count)),
+        }
+    }
+}
+
+impl Gate for SendGate<'_> {
+    #[inline]
+    fn changed(&mut self) {
+        // Rule M6 of the registry: the claim word was loaded before.
+        if self.core.registry.interest().version() == self.known.version {
+            return;
+        }
+        let guard = self.core.log.pin();
+        let snapshot = self.core.registry.snapshot(&guard);
+        self.known.version = snapshot.version;
+        self.known.retained = snapshot.retained;
+        for class in 0..32 {
+            self.known.limits[class as usize] = snapshot.limit(class);
+        }
+    }
+
+    #[inline(always)]
+    fn admit(&mut self, first: u64, count: u64, now: u64) -> Result<u64, FullReason> {
+        if first + count <= self.limit() {
+            return Ok(count);
+        }
+        self.recount(first, count, now)
+    }
+}

@@ -1,0 +1,107 @@
+//! Senders that wait for room (rule W5).
+
+use crate::hooks::mark;
+use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+use crate::sync::epoch::Domain;
+use crate::sync::{Arc, CachePadded};
+
+use super::waiter::Waiter;
+
+/// A waiting sender and the classes of its message.
+type Waiting = (Arc<Waiter>, u32);
+
+/// The senders that wait: how many, for a look that costs one load, and who.
+#[derive(Debug)]
+pub(crate) struct Room {
+    count: CachePadded<AtomicU64>,
+    list: AtomicPtr<Vec<Waiting>>,
+}
+
+impl Room {
+    pub(crate) fn new() -> Room {
+        Room {
+            count: CachePadded::new(AtomicU64::new(0)),
+            list: AtomicPtr::new(Box::into_raw(Box::default())),
+        }
+    }
+
+    fn replace(&self, domain: &Domain, change: impl Fn(&mut Vec<Waiting>)) {
+        let guard = domain.pin();
+        loop {
+            // EDGE wait.list: Acquire here; Release below.
+            let old = self.list.load(Ordering::Acquire);
+            // SAFETY: freed only through the epoch, and pinned.
+            let mut list = unsafe { (*old).clone() };
+            change(&mut list);
+            let new = Box::into_raw(Box::new(list));
+            // EDGE wait.list: Release here; Acquire above and in `freed`.
+            match self.list.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => {
+                    // SAFETY: replaced, made by `Box::into_raw`.
+                    unsafe { guard.retire(old, |old| drop(Box::from_raw(old))) };
+                    return;
+                }
+                // SAFETY: never published.
+                Err(_) => drop(unsafe { Box::from_raw(new) }),
+            }
+        }
+    }
+
+    /// Enters a sender; it then announces itself with [`Room::announce`] before each try.
+    pub(crate) fn enter(&self, waiter: &Arc<Waiter>, classes: u32, domain: &Domain) {
+        self.replace(domain, |list| list.push((waiter.clone(), classes)));
+        // RELAXED: ordered by the fence in `announce`.
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The sender waits no more.
+    pub(crate) fn leave(&self, waiter: &Arc<Waiter>, domain: &Domain) {
+        // RELAXED: a look at a list that just became shorter does no harm.
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.replace(domain, |list| list.retain(|(other, _)| !Arc::ptr_eq(other, waiter)));
+    }
+
+    /// Announces that the sender is about to sleep; it tries once more after this.
+    pub(crate) fn announce(&self, waiter: &Waiter) {
+        waiter.announce(u32::MAX, false);
+        // FENCE wait.room: our announcement and count of the backlog against the participant's
+        // store of its progress and look at `count`.
+        fence(Ordering::SeqCst);
+    }
+
+    /// A participant with `mask` has made room: wakes who may go on. Call it unpinned.
+    #[inline(always)]
+    pub(crate) fn freed(&self, mask: u32, domain: &Domain) {
+        // FENCE wait.room: our progress and look at `count` against the sender's announcement and
+        // count of the backlog.
+        fence(Ordering::SeqCst);
+        // RELAXED: ordered by the fence.
+        if self.count.load(Ordering::Relaxed) != 0 {
+            self.wake(mask, domain);
+        }
+    }
+
+    #[cold]
+    fn wake(&self, mask: u32, domain: &Domain) {
+        let waiting = {
+            let _guard = domain.pin();
+            // EDGE wait.list: Acquire here; Release in `replace`.
+            // SAFETY: freed only through the epoch, and pinned.
+            unsafe { (*self.list.load(Ordering::Acquire)).clone() }
+        };
+        for (waiter, classes) in waiting {
+            if classes & mask != 0 {
+                mark("room told");
+                waiter.rouse();
+            }
+        }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        // RELAXED: exclusive.
+        // SAFETY: made by `Box::into_raw`; nobody waits at a bus that is going.
+        drop(unsafe { Box::from_raw(self.list.load(Ordering::Relaxed)) });
+    }
+}
