@@ -1,0 +1,409 @@
+//! The cases: every test of the models and of the reference, each run in a process of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::{root, run};
+
+/// What checks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Tool {
+    #[default]
+    Loom,
+    Shuttle,
+    /// The sequential reference model.
+    Reference,
+    /// The library's own tests: for teeth.
+    Test,
+}
+
+impl Tool {
+    /// Those whose tests are in this crate.
+    pub(super) const ALL: [Tool; 3] = [Tool::Loom, Tool::Shuttle, Tool::Reference];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Tool::Loom => "loom",
+            Tool::Shuttle => "shuttle",
+            Tool::Reference => "reference",
+            Tool::Test => "test",
+        }
+    }
+
+    pub(super) fn by_name(name: &str) -> Option<Tool> {
+        [Tool::Loom, Tool::Shuttle, Tool::Reference, Tool::Test]
+            .into_iter()
+            .find(|tool| tool.name() == name)
+    }
+
+    /// Whether a scenario, `file::test`, is one of this tool's.
+    pub(super) fn plays(self, scenario: &str) -> bool {
+        let file = scenario.split("::").next().unwrap_or_default();
+        match self {
+            Tool::Loom => file.starts_with("loom_"),
+            Tool::Shuttle => file.starts_with("shuttle_"),
+            Tool::Reference => file == "reference",
+            Tool::Test => false,
+        }
+    }
+
+    /// The target directory, below `target` or that of the teeth.
+    pub(super) fn directory(self) -> &'static str {
+        match self {
+            Tool::Loom => "loom",
+            Tool::Shuttle => "shuttle",
+            Tool::Reference | Tool::Test => "plain",
+        }
+    }
+
+    /// `SMD_MODEL`, which the tests compare with the flags that they were built with.
+    fn model(self) -> Option<&'static str> {
+        match self {
+            Tool::Loom => Some("loom"),
+            Tool::Shuttle => Some("shuttle"),
+            Tool::Reference | Tool::Test => None,
+        }
+    }
+
+    /// A build of tests in the workspace at `tree`.
+    pub(super) fn build(self, tree: &Path, target: &Path) -> Command {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = run::command(cargo);
+        command.current_dir(tree).args(["test", "--release", "--no-run", "--target-dir"]);
+        command.arg(target);
+        match self {
+            Tool::Loom => {
+                let flags = r#"build.rustflags=["--cfg","smd_loom","--cfg","crossbeam_loom"]"#;
+                command.args(["-p", "smd-verify", "--config", flags]);
+            }
+            Tool::Shuttle => {
+                let flags = r#"build.rustflags=["--cfg","smd_shuttle"]"#;
+                command.args(["-p", "smd-verify", "--config", flags]);
+            }
+            Tool::Reference => _ = command.args(["-p", "smd-verify"]),
+            Tool::Test => _ = command.args(["-p", "smd-lockfree"]),
+        }
+        command
+    }
+
+    /// The call of one test in a test binary.
+    pub(super) fn call(self, binary: &Path, test: &str) -> Command {
+        let mut command = run::command(binary);
+        // Where `cargo test` would start it.
+        let package = if self == Tool::Test { "smd-lockfree" } else { "verify" };
+        command.current_dir(root().join(package));
+        command.args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]);
+        if let Some(model) = self.model() {
+            command.env("SMD_MODEL", model);
+        }
+        command
+    }
+}
+
+/// The test binaries that a build names: file without extension, and path.
+pub(super) fn binaries(output: &str, tree: &Path) -> Vec<(String, PathBuf)> {
+    let lines = output.lines().filter_map(|line| line.trim_start().strip_prefix("Executable "));
+    lines
+        .filter_map(|line| {
+            let (source, path) = line.strip_suffix(')')?.rsplit_once(" (")?;
+            let source = source.split_whitespace().last()?;
+            let name = Path::new(source).file_stem()?.to_str()?;
+            Some((name.to_owned(), tree.join(path)))
+        })
+        .collect()
+}
+
+/// How hard to look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    pub(super) preemptions: Option<u64>,
+    pub(super) least_preemptions: u64,
+    pub(super) schedules: u64,
+    pub(super) seconds: u64,
+    pub(super) scripts: u64,
+    pub(super) seed: Option<u64>,
+}
+
+impl Effort {
+    fn tell(&self, command: &mut Command) {
+        if let Some(bound) = self.preemptions {
+            command.env("SMD_PREEMPTIONS", bound.to_string());
+        }
+        if let Some(seed) = self.seed {
+            command.env("SMD_SEED", seed.to_string());
+        }
+        command
+            .env("SMD_LEAST_PREEMPTIONS", self.least_preemptions.to_string())
+            .env("SMD_ITERATIONS", self.schedules.to_string())
+            .env("SMD_SECONDS", self.seconds.to_string())
+            .env("SMD_CASES", self.scripts.to_string());
+    }
+}
+
+/// One test.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    pub(super) tool: Tool,
+    file: String,
+    test: String,
+    binary: PathBuf,
+    /// Ignored for its length: only a deep run plays it.
+    pub(super) is_long: bool,
+}
+
+/// A test that is ignored because what it asks does not hold yet.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    pub(super) name: String,
+    pub(super) why: String,
+}
+
+/// What became of a case.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) name: String,
+    pub(super) tool: Tool,
+    pub(super) models: Vec<Told>,
+    pub(super) seconds: f64,
+    pub(super) fault: Option<String>,
+    pub(super) output: String,
+}
+
+/// What a model told of itself.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Told {
+    pub(super) name: String,
+    pub(super) executions: u64,
+    pub(super) seconds: String,
+    pub(super) bound: String,
+    pub(super) threads: String,
+    /// Marks that were reached, each with how often.
+    pub(super) reached: Vec<(String, u64)>,
+}
+
+impl Told {
+    /// Reads `model NAME: N executions in S s; BOUND; N threads; reached A n, B n`.
+    fn read(line: &str) -> Option<Told> {
+        let (_, line) = line.split_once("model ")?;
+        let (before, line) = line.split_once(" executions in ")?;
+        let (name, executions) = before.rsplit_once(": ")?;
+        let mut parts = line.split("; ");
+        let seconds = parts.next()?;
+        let bound = parts.next()?.to_owned();
+        let threads = parts.next()?.strip_suffix(" threads")?.to_owned();
+        let reached = parts.next()?.strip_prefix("reached")?.trim();
+        let reached = reached.split(", ").filter_map(|mark| {
+            let (mark, count) = mark.rsplit_once(' ')?;
+            Some((mark.to_owned(), count.parse().ok()?))
+        });
+        Some(Told {
+            name: name.to_owned(),
+            executions: executions.parse().ok()?,
+            seconds: seconds.strip_suffix(" s")?.to_owned(),
+            bound,
+            threads,
+            reached: reached.collect(),
+        })
+    }
+}
+
+impl Case {
+    pub(super) fn name(&self) -> String {
+        format!("{}::{}", self.file, self.test)
+    }
+
+    pub(super) fn run(&self, effort: &Effort) -> Outcome {
+        let mut command = self.tool.call(&self.binary, &self.test);
+        effort.tell(&mut command);
+        // The model's own limit comes first and tells more.
+        let limit = Duration::from_secs(effort.seconds + 60);
+        let ended = run::child(command, limit, &root().join("target/verify"));
+        let mut outcome = Outcome {
+            name: self.name(),
+            tool: self.tool,
+            models: Vec::new(),
+            seconds: 0.0,
+            fault: None,
+            output: String::new(),
+        };
+        match ended {
+            Err(error) => outcome.fault = Some(error),
+            Ok(ended) => {
+                outcome.seconds = ended.seconds;
+                outcome.models = told(self.tool, &ended.output, ended.seconds);
+                outcome.fault = fault(self.tool, &ended, &outcome.models);
+                outcome.output = ended.output;
+            }
+        }
+        outcome
+    }
+}
+
+fn told(tool: Tool, output: &str, seconds: f64) -> Vec<Told> {
+    if tool != Tool::Reference {
+        return output.lines().filter_map(Told::read).collect();
+    }
+    // The reference prints what its scripts covered; the guard prints nothing.
+    let scripts = output.lines().find_map(|line| {
+        let (_, rest) = line.split_once("scripts: ")?;
+        rest.split_whitespace().next()?.parse().ok()
+    });
+    let told = scripts.map(|executions| Told {
+        name: "bus beside the reference model".to_owned(),
+        executions,
+        seconds: format!("{seconds:.2}"),
+        bound: "random scripts".to_owned(),
+        threads: "1".to_owned(),
+        reached: Vec::new(),
+    });
+    told.into_iter().collect()
+}
+
+fn fault(tool: Tool, ended: &run::Ended, models: &[Told]) -> Option<String> {
+    if ended.timed_out {
+        return Some(format!("stopped after {:.0} s", ended.seconds));
+    }
+    if !ended.success {
+        let said = ended.output.lines().skip_while(|line| !line.contains("panicked at"));
+        let said: Vec<_> = said.take(3).collect();
+        return Some(if said.is_empty() { "it failed".to_owned() } else { said.join(" ") });
+    }
+    if !ended.output.contains("1 passed") {
+        return Some("the test is not in the binary".to_owned());
+    }
+    if models.iter().any(|told| told.executions == 0) || models.is_empty() {
+        return Some(format!("{} ran zero executions", tool.name()));
+    }
+    None
+}
+
+impl Outcome {
+    pub(super) fn line(&self) -> String {
+        let executions: u64 = self.models.iter().map(|told| told.executions).sum();
+        let result = self.fault.as_ref().map_or("ok".to_owned(), |fault| format!("FAILED {fault}"));
+        format!("{:52} {executions:>9} in {:>7.2} s  {result}", self.name, self.seconds)
+    }
+}
+
+/// Builds the tests of these tools and lists them.
+pub(super) fn collect(tools: &[Tool]) -> Result<(Vec<Case>, Vec<Open>), String> {
+    let root = root();
+    let ignored = ignored(&root)?;
+    let mut cases = Vec::new();
+    for &tool in tools {
+        println!("building for {}", tool.name());
+        let target = match tool {
+            Tool::Reference => root.join("target"),
+            _ => root.join("target").join(tool.directory()),
+        };
+        let mut build = tool.build(&root, &target);
+        build.args(["--lib", "--tests"]);
+        let built = run::child(build, Duration::from_secs(1_800), &root.join("target/verify"))?;
+        if !built.success {
+            return Err(format!("the build for {} failed:\n{}", tool.name(), built.output));
+        }
+        let before = cases.len();
+        for (file, binary) in binaries(&built.output, &root) {
+            if !tool.plays(&file) {
+                continue;
+            }
+            let mut list = run::command(&binary);
+            list.args(["--list", "--format", "terse"]);
+            let listed = run::child(list, Duration::from_secs(60), &root.join("target/verify"))?;
+            for test in listed.output.lines().filter_map(|line| line.strip_suffix(": test")) {
+                let name = format!("{file}::{test}");
+                let why = ignored.iter().find(|open| open.name == name);
+                if why.is_some_and(|open| open.why.starts_with("open")) {
+                    continue;
+                }
+                cases.push(Case {
+                    tool,
+                    file: file.clone(),
+                    test: test.to_owned(),
+                    binary: binary.clone(),
+                    is_long: why.is_some(),
+                });
+            }
+        }
+        if cases.len() == before {
+            return Err(format!(
+                "the build for {0} has no test of {0}: its flags did not reach the compiler. They are in \
+                 verify/src/front/cases.rs; RUSTFLAGS or target.*.rustflags in a configuration of cargo \
+                 outside of this workspace replace them. By hand: cargo verify-{0}",
+                tool.name()
+            ));
+        }
+    }
+    let open = ignored.into_iter().filter(|open| open.why.starts_with("open")).collect();
+    Ok((cases, open))
+}
+
+/// Tests and attributes of the test files.
+fn tests(root: &Path) -> Result<Vec<(String, Option<String>)>, String> {
+    let directory = root.join("verify/tests");
+    let fail = |error: std::io::Error| format!("{}: {error}", directory.display());
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(&directory).map_err(fail)? {
+        paths.push(entry.map_err(fail)?.path());
+    }
+    paths.sort();
+    let mut tests = Vec::new();
+    for path in paths {
+        let file = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+        let text = fs::read_to_string(&path).map_err(fail)?;
+        let (mut is_test, mut ignored) = (false, None);
+        for line in text.lines() {
+            if line == "#[test]" {
+                is_test = true;
+            } else if let Some(why) = line.strip_prefix("#[ignore = \"") {
+                ignored = Some(why.trim_end_matches("\"]").to_owned());
+            } else if let Some(name) = line.strip_prefix("fn ")
+                && is_test
+            {
+                let name = name.split('(').next().unwrap_or_default();
+                tests.push((format!("{file}::{name}"), ignored.take()));
+                is_test = false;
+            }
+        }
+    }
+    Ok(tests)
+}
+
+/// All scenarios, without building anything.
+pub(super) fn in_sources(root: &Path) -> Result<Vec<String>, String> {
+    let is_case = |name: &String| Tool::ALL.iter().any(|tool| tool.plays(name));
+    Ok(tests(root)?.into_iter().map(|(name, _)| name).filter(is_case).collect())
+}
+
+fn ignored(root: &Path) -> Result<Vec<Open>, String> {
+    let tests = tests(root)?.into_iter();
+    Ok(tests.filter_map(|(name, why)| Some(Open { name, why: why? })).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_model_is_read() {
+        let line = "test lag ... model lag: two: 12 executions in 1.50 s; 2 preemptions, complete; 3 threads; \
+                    reached segment full 3, left 12";
+        let told = Told::read(line).expect("it is one");
+        assert_eq!((told.name.as_str(), told.executions), ("lag: two", 12));
+        assert_eq!((told.bound.as_str(), told.threads.as_str()), ("2 preemptions, complete", "3"));
+        assert_eq!(told.reached, [("segment full".to_owned(), 3), ("left".to_owned(), 12)]);
+        assert_eq!(Told::read("running 1 test"), None);
+    }
+
+    #[test]
+    fn the_executables_of_a_build_are_found() {
+        let output = "   Compiling x\n  Executable tests/loom_order.rs (target/loom/release/deps/loom_order-1a)\n  \
+                      Executable unittests src/lib.rs (target/loom/release/deps/verify-2b)\n";
+        let found = binaries(output, Path::new("/w"));
+        assert_eq!(found[0].0, "loom_order");
+        assert_eq!(found[0].1, Path::new("/w/target/loom/release/deps/loom_order-1a"));
+        assert_eq!(found[1].0, "lib");
+    }
+}

@@ -1,0 +1,45 @@
+//! Messages that expire while they are owed.
+
+use std::time::Duration;
+
+use smd_lockfree::{Clock, FullReason, LagReason, SendError};
+
+use super::{A, Ledger, builder, queued, word};
+use crate::model::{reached, thread};
+
+/// Nodes of a spill are trimmed because they expired, while the participant takes them and the
+/// sender counts its backlog.
+pub fn trim_against_take(segment: usize, depth: usize, sends: usize, look: usize) {
+    let (clock, hand) = Clock::manual();
+    let second = Duration::from_secs(1);
+    let bus = builder(segment).clock(clock).time_to_live(Some(second)).build();
+    let bus = bus.expect("a small bus");
+    let slow = bus.participant().mask(A).depth(depth as u32).register();
+    let mut slow = slow.expect("registered");
+    let sender = bus.sender();
+    for index in 0..depth {
+        queued(&sender, A, &word(0, index));
+    }
+    hand.advance(second * 2);
+    let thread = thread::spawn(move || {
+        let mut accepted = 0;
+        for index in 0..sends {
+            match sender.send(A, &word(1, index)) {
+                Ok(_) => accepted += 1,
+                Err(SendError::Full(FullReason::Backlog)) => reached("refused"),
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        accepted
+    });
+    let mut ledger = Ledger::new(LagReason::Expired);
+    for _ in 0..look {
+        if ledger.look(&mut slow) {
+            reached("a look while sending");
+        }
+    }
+    let accepted: u64 = thread.join().expect("no panic");
+    assert!(accepted >= sends.min(depth) as u64, "expired messages leave room");
+    ledger.settle(&mut slow, depth as u64 + accepted);
+    assert_eq!((ledger.lost, ledger.delivered), (depth as u64, accepted));
+}

@@ -1,0 +1,81 @@
+//! What outlives what.
+
+use smd_lockfree::RecvError;
+
+use super::{A, bus, queued, word};
+use crate::model::{reached, thread};
+
+/// A kept message outlives participant, sender and bus, which go on different threads.
+pub fn kept_outlives(segment: usize, sends: usize) {
+    let bus = bus(segment);
+    let mut all = bus.register(A).expect("registered");
+    let sender = bus.sender();
+    queued(&sender, A, &word(3, 4));
+    let kept = all.try_recv().expect("sent").keep();
+    let other = kept.clone();
+    let reader = thread::spawn(move || {
+        assert_eq!(kept.bytes(), word(3, 4));
+        drop(kept);
+    });
+    let writer = thread::spawn(move || {
+        for index in 0..sends {
+            queued(&sender, A, &word(0, index));
+        }
+    });
+    drop(all.try_recv().map(|message| {
+        reached("received while sending");
+        message.keep()
+    }));
+    drop(other);
+    // `all` goes last here: the sends above must stay wanted.
+    writer.join().expect("no panic");
+    drop(all);
+    drop(bus);
+    reader.join().expect("no panic");
+}
+
+/// Bus, sender and participant go at the same time; a receiver that sleeps is woken by that.
+pub fn drop_in_any_order(segment: usize, sends: usize) {
+    let bus = bus(segment);
+    let mut all = bus.register(A).expect("registered");
+    let sender = bus.sender();
+    let receiver = thread::spawn(move || {
+        let mut received = 0;
+        loop {
+            match all.recv_blocking() {
+                Ok(message) => {
+                    received += 1;
+                    assert_eq!(message.sequence(), received);
+                }
+                Err(RecvError::Closed) => return received,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    });
+    let writer = thread::spawn(move || {
+        for index in 0..sends {
+            queued(&sender, A, &word(0, index));
+        }
+    });
+    drop(bus);
+    assert_eq!(receiver.join().expect("no panic"), sends as u64);
+    writer.join().expect("no panic");
+}
+
+/// Everything is dropped on a thread of its own, with messages still owed.
+pub fn drop_with_debts(segment: usize, before: usize) {
+    let bus = bus(segment);
+    let all = bus.register(A).expect("registered");
+    let sender = bus.sender();
+    for index in 0..before {
+        queued(&sender, A, &word(0, index));
+    }
+    let participant = thread::spawn(move || drop(all));
+    let sending = thread::spawn(move || {
+        // Accepted or, where the participant has gone, unwanted.
+        let _ = sender.send(A, &word(0, before)).expect("open");
+    });
+    drop(bus);
+    participant.join().expect("no panic");
+    sending.join().expect("no panic");
+}

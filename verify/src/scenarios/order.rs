@@ -1,0 +1,144 @@
+//! One order, whatever becomes of the segments that it runs through.
+
+use smd_lockfree::{Clock, LagReason, Policy};
+
+use super::{A, B, Ledger, WIDE, builder, bus, contiguous, drain, interested, looks, queued, word};
+use crate::model::{reached, thread};
+
+/// Several senders, one receiver; the clock moves meanwhile.
+pub fn senders_and_receiver(segment: usize, senders: usize, each: usize, look: usize) {
+    let (clock, hand) = Clock::manual();
+    let bus = builder(segment).clock(clock).build().expect("a small bus");
+    let mut all = bus.register(A).expect("registered");
+    let threads: Vec<_> = (0..senders)
+        .map(|who| {
+            let (sender, hand) = (bus.sender(), hand.clone());
+            thread::spawn(move || {
+                let mut numbers = Vec::new();
+                for index in 0..each {
+                    hand.advance(std::time::Duration::from_nanos(10));
+                    numbers.push(queued(&sender, A, &word(who, index)));
+                }
+                numbers
+            })
+        })
+        .collect();
+    let mut got = Vec::new();
+    looks(&mut all, look, &mut got);
+    let early = got.len();
+    if early > 0 {
+        reached("received while sending");
+    }
+    let numbers: Vec<_> = threads.into_iter().map(|t| t.join().expect("no panic")).collect();
+    drain(&mut all, &mut got);
+    contiguous(&got, 1, (senders * each) as u64);
+    for (who, numbers) in numbers.iter().enumerate() {
+        assert!(numbers.is_sorted(), "one sender's messages keep their order");
+        for (index, &number) in numbers.iter().enumerate() {
+            assert_eq!(got[number as usize - 1].word, word(who, index));
+        }
+    }
+}
+
+/// A slow participant is handed segments by reference while it receives.
+pub fn handed_references(segment: usize, before: usize, sends: usize, look: usize) {
+    let bus = bus(segment);
+    let mut slow = bus.register(A).expect("registered");
+    let sender = bus.sender();
+    for index in 0..before {
+        queued(&sender, A, &word(0, index));
+    }
+    let thread = thread::spawn(move || {
+        for index in 0..sends {
+            queued(&sender, A, &word(0, before + index));
+        }
+    });
+    let mut got = Vec::new();
+    looks(&mut slow, look, &mut got);
+    match got.len() {
+        0 => {}
+        all if all == before + sends => reached("received all while sending"),
+        _ => reached("received some while sending"),
+    }
+    thread.join().expect("no panic");
+    drain(&mut slow, &mut got);
+    contiguous(&got, 1, (before + sends) as u64);
+    for (index, got) in got.iter().enumerate() {
+        assert_eq!(got.word, word(0, index));
+    }
+}
+
+/// A slow participant that wants little of each segment is handed copies while it receives.
+pub fn handed_copies(before: usize, sends: usize, look: usize) {
+    let bus = bus(WIDE);
+    let (keeper, sender) = interested(&bus, B);
+    let mut slow = bus.register(A).expect("registered");
+    let round = move |sender: &smd_lockfree::Sender| {
+        queued(sender, B, &[7; 80]);
+        queued(sender, A, b"")
+    };
+    let mut wanted: Vec<_> = (0..before).map(|_| round(&sender)).collect();
+    let thread = thread::spawn(move || {
+        let wanted: Vec<_> = (0..sends).map(|_| round(&sender)).collect();
+        wanted
+    });
+    let mut got = Vec::new();
+    looks(&mut slow, look, &mut got);
+    if !got.is_empty() {
+        reached("received while sending");
+    }
+    wanted.extend(thread.join().expect("no panic"));
+    drain(&mut slow, &mut got);
+    let numbers: Vec<_> = got.iter().map(|got| got.sequence).collect();
+    assert_eq!(numbers, wanted, "each wanted message once and in order");
+    drop(keeper);
+}
+
+/// Policy lag: what is over the depth is trimmed while the participant receives. Where `exact`, it
+/// loses no more than what is over the depth.
+pub fn lag(segment: usize, depth: u32, before: usize, sends: usize, look: usize, exact: bool) {
+    let bus = bus(segment);
+    let slow = bus.participant().mask(A).policy(Policy::Lag).depth(depth);
+    let mut slow = slow.register().expect("registered");
+    let sender = bus.sender();
+    for index in 0..before {
+        queued(&sender, A, &word(0, index));
+    }
+    let thread = thread::spawn(move || {
+        for index in 0..sends {
+            queued(&sender, A, &word(0, before + index));
+        }
+    });
+    let mut ledger = Ledger::new(LagReason::Overflow);
+    for _ in 0..look {
+        if ledger.look(&mut slow) {
+            reached("a look while sending");
+        }
+    }
+    thread.join().expect("no panic");
+    ledger.settle(&mut slow, (before + sends) as u64);
+    assert!(
+        !exact || ledger.delivered >= u64::from(depth).min((before + sends) as u64),
+        "more was lost than was over the depth: {ledger:?}"
+    );
+}
+
+/// Threads send through the bus itself, which lends each of them a sender of its own.
+pub fn bus_sends(segment: usize, senders: usize, each: usize) {
+    let bus = bus(segment);
+    let mut all = bus.register(A).expect("registered");
+    let send = |who: usize| {
+        let bus = bus.clone();
+        move || {
+            for index in 0..each {
+                bus.send(A, &word(who, index)).expect("accepted");
+            }
+        }
+    };
+    let threads: Vec<_> = (1..senders).map(|who| thread::spawn(send(who))).collect();
+    send(0)();
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    let mut got = Vec::new();
+    drain(&mut all, &mut got);
+    contiguous(&got, 1, (senders * each) as u64);
+}

@@ -1,0 +1,124 @@
+//! Backpressure: exactly the depth, and who waits for room is told of it.
+
+use smd_lockfree::{FullReason, SendError, Sent};
+
+use super::{A, bus, contiguous, drain, looks, queued, word};
+use crate::model::sync::Arc;
+use crate::model::sync::atomic::{AtomicUsize, Ordering};
+use crate::model::{reached, thread};
+
+/// Senders at a full backlog against the participant that drains it.
+pub fn full_against_drain(segment: usize, depth: usize, senders: usize, sends: usize, look: usize) {
+    let bus = bus(segment);
+    let slow = bus.participant().mask(A).depth(depth as u32).register();
+    let mut slow = slow.expect("registered");
+    let own = bus.sender();
+    for index in 0..depth {
+        queued(&own, A, &word(0, index));
+    }
+    assert_eq!(own.send(A, b""), Err(SendError::Full(FullReason::Backlog)));
+    let received = Arc::new(AtomicUsize::new(0));
+    let threads: Vec<_> = (0..senders)
+        .map(|who| {
+            let (sender, received) = (bus.sender(), received.clone());
+            thread::spawn(move || {
+                let mut accepted = 0;
+                for index in 0..sends {
+                    let room = received.load(Ordering::Acquire);
+                    match sender.send(A, &word(1 + who, index)) {
+                        Ok(Sent::Queued(_)) => {
+                            reached("accepted");
+                            accepted += 1;
+                        }
+                        Err(SendError::Full(FullReason::Backlog)) => {
+                            reached("refused");
+                            assert!(
+                                senders > 1 || room <= accepted,
+                                "{room} were received, {accepted} accepted, and there was no room"
+                            );
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+                accepted
+            })
+        })
+        .collect();
+    let mut got = Vec::new();
+    for _ in 0..look {
+        looks(&mut slow, 1, &mut got);
+        received.store(got.len(), Ordering::Release);
+    }
+    let accepted: usize = threads.into_iter().map(|t| t.join().expect("no panic")).sum();
+    assert!(accepted <= got.len(), "{accepted} accepted for {} received", got.len());
+    drain(&mut slow, &mut got);
+    contiguous(&got, 1, (depth + accepted) as u64);
+    // All is received: there is room for exactly the depth.
+    for index in 0..depth {
+        queued(&own, A, &word(0, index));
+    }
+    assert_eq!(own.send(A, b""), Err(SendError::Full(FullReason::Backlog)));
+}
+
+/// How room comes about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Room {
+    /// The participant receives.
+    Drain,
+    /// It leaves.
+    Leave,
+    /// It changes its mask.
+    Narrow,
+    /// The bus is closed.
+    Close,
+}
+
+/// A sender that waits for room.
+pub fn wait_for_room(segment: usize, depth: usize, how: Room) {
+    let bus = bus(segment);
+    let slow = bus.participant().mask(A).depth(depth as u32).register();
+    let mut slow = slow.expect("registered");
+    let sender = bus.sender();
+    for index in 0..depth {
+        queued(&sender, A, &word(0, index));
+    }
+    let thread = thread::spawn(move || sender.send_wait(A, &word(1, 0), None));
+    let mut left = None;
+    match how {
+        Room::Drain => assert_eq!(slow.try_recv().expect("there").sequence(), 1),
+        Room::Leave => left = Some(slow.handle().leave().expect("once")),
+        Room::Narrow => {
+            slow.set_mask(super::B).expect("open");
+        }
+        Room::Close => {
+            bus.close();
+        }
+    }
+    let sent = thread.join().expect("no panic");
+    match how {
+        Room::Drain => assert_eq!(sent, Ok(Sent::Queued(depth as u64 + 1))),
+        Room::Close => assert_eq!(sent, Err(SendError::Closed)),
+        Room::Leave | Room::Narrow => {
+            assert!(matches!(sent, Ok(Sent::Queued(_) | Sent::Unwanted)), "{sent:?}");
+        }
+    }
+    assert_eq!(left.is_some(), how == Room::Leave);
+}
+
+/// A sender waits for room and its participant sleeps for messages.
+pub fn both_wait(segment: usize, sends: usize) {
+    let bus = bus(segment);
+    let slow = bus.participant().mask(A).depth(1).register();
+    let mut slow = slow.expect("registered");
+    let sender = bus.sender();
+    let thread = thread::spawn(move || {
+        for index in 0..sends {
+            let sent = sender.send_wait(A, &word(0, index), None);
+            assert_eq!(sent, Ok(Sent::Queued(index as u64 + 1)));
+        }
+    });
+    for number in 1..=sends as u64 {
+        assert_eq!(slow.recv_blocking().expect("open").sequence(), number);
+    }
+    thread.join().expect("no panic");
+}

@@ -1,0 +1,26 @@
+//! The close, under loom.
+#![cfg(smd_loom)]
+
+use verify::model::Model;
+use verify::scenarios::{ONE, TWO, WIDE, closing};
+
+#[test]
+fn batch_against_close() {
+    Model::new("batch against close")
+        .reaches(&["closed in the middle"])
+        .check(|| closing::batch_against_close(TWO, 3, 1));
+}
+
+#[test]
+fn close_against_send() {
+    Model::new("close against send")
+        .reaches(&["send refused"])
+        .check(|| closing::close_against_all(ONE, 1, false));
+}
+
+#[test]
+fn close_against_all() {
+    Model::new("close against all")
+        .reaches(&["registration refused"])
+        .check(|| closing::close_against_all(WIDE, 0, true));
+}

@@ -1,0 +1,177 @@
+//! The same scenarios with more threads, under shuttle: random and PCT schedules.
+//!
+//! shuttle knows no orderings, so it looks for what goes wrong under sequential consistency, in
+//! sizes that loom cannot finish. `SMD_ITERATIONS` sets how many schedules (1000), `SMD_SEED` where
+//! the random ones start.
+#![cfg(smd_shuttle)]
+
+use verify::model::Model;
+use verify::scenarios::room::{self, Room};
+use verify::scenarios::{
+    ONE, TWO, WIDE, closing, expiry, lifetime, membership, order, retained, waiting,
+};
+
+#[test]
+fn senders_and_receiver() {
+    Model::new("senders and receiver")
+        .reaches(&["received while sending"])
+        .check(|| order::senders_and_receiver(TWO, 4, 4, 12));
+}
+
+#[test]
+fn handed_references() {
+    Model::new("handed references")
+        .reaches(&["received some while sending"])
+        .check(|| order::handed_references(TWO, 8, 8, 12));
+}
+
+#[test]
+fn handed_copies() {
+    Model::new("handed copies")
+        .reaches(&["received while sending"])
+        .check(|| order::handed_copies(5, 6, 8));
+}
+
+#[test]
+fn lag() {
+    Model::new("lag").reaches(&["delivered", "lost"]).check(|| order::lag(ONE, 2, 6, 8, 8, false));
+}
+
+#[test]
+fn lag_exact() {
+    Model::new("lag, exact").check(|| order::lag(ONE, 2, 6, 8, 8, true));
+}
+
+#[test]
+fn register_against_send() {
+    Model::new("register against send")
+        .reaches(&["registered between"])
+        .check(|| membership::register_against_send(ONE, 5, 6, 4, 4));
+}
+
+#[test]
+fn register_against_limit() {
+    Model::new("register against limit")
+        .reaches(&["refused"])
+        .check(|| membership::register_against_limit(ONE, 6));
+}
+
+#[test]
+fn leave_against_send() {
+    Model::new("leave against send").check(|| membership::leave_against_send(ONE, 6, 6));
+}
+
+#[test]
+fn leave_against_receive() {
+    Model::new("leave against receive")
+        .reaches(&["left while receiving"])
+        .check(|| membership::leave_against_receive(ONE, 6, 4, 8, false));
+}
+
+#[test]
+fn leave_against_receive_exact() {
+    Model::new("leave against receive, exact")
+        .check(|| membership::leave_against_receive(ONE, 6, 4, 8, true));
+}
+
+#[test]
+fn widen_against_send() {
+    Model::new("widen against send")
+        .reaches(&["widened between"])
+        .check(|| membership::widen_against_send(ONE, 6, 6, 4));
+}
+
+#[test]
+fn narrow_against_send() {
+    Model::new("narrow against send").check(|| membership::narrow_against_send(ONE, 6, 6, 4));
+}
+
+#[test]
+fn changes_against_changes() {
+    Model::new("changes against changes").check(|| membership::changes_against_changes(5));
+}
+
+#[test]
+fn kept_outlives() {
+    Model::new("kept outlives").check(|| lifetime::kept_outlives(ONE, 8));
+}
+
+#[test]
+fn drop_in_any_order() {
+    Model::new("drop in any order").check(|| lifetime::drop_in_any_order(ONE, 6));
+}
+
+#[test]
+fn drop_with_debts() {
+    Model::new("drop with debts").check(|| lifetime::drop_with_debts(ONE, 6));
+}
+
+#[test]
+fn blocking() {
+    Model::new("blocking").reaches(&["woken"]).check(|| waiting::blocking(ONE, 4, 3));
+}
+
+#[test]
+fn awaiting() {
+    Model::new("awaiting").reaches(&["woken"]).check(|| waiting::awaiting(ONE, 8));
+}
+
+#[test]
+fn behind_a_hole() {
+    Model::new("behind a hole").check(|| waiting::behind_a_hole(3));
+}
+
+#[test]
+fn passed_asleep() {
+    Model::new("passed asleep").check(|| waiting::passed_asleep(ONE, 8));
+}
+
+#[test]
+fn full_against_drain() {
+    Model::new("full against drain")
+        .reaches(&["accepted", "refused"])
+        .check(|| room::full_against_drain(ONE, 6, 3, 4, 6));
+}
+
+#[test]
+fn wait_for_room() {
+    for how in [Room::Drain, Room::Leave, Room::Narrow, Room::Close] {
+        Model::new("wait for room").check(move || room::wait_for_room(ONE, 6, how));
+    }
+}
+
+#[test]
+fn both_wait() {
+    Model::new("both wait").check(|| room::both_wait(ONE, 6));
+}
+
+#[test]
+fn batch_against_close() {
+    Model::new("batch against close")
+        .reaches(&["closed in the middle"])
+        .check(|| closing::batch_against_close(TWO, 10, 6));
+}
+
+#[test]
+fn close_against_all() {
+    Model::new("close against all")
+        .reaches(&["send refused", "registration refused"])
+        .check(|| closing::close_against_all(ONE, 5, true));
+}
+
+#[test]
+fn retained() {
+    Model::new("retained")
+        .reaches(&["registered between"])
+        .check(|| retained::retained_against_registration(ONE, 6, 6, 4));
+}
+
+#[test]
+fn expiry() {
+    Model::new("expiry").check(|| expiry::trim_against_take(ONE, 8, 4, 6));
+}
+
+#[test]
+fn wide_segments() {
+    Model::new("wide segments").check(|| order::senders_and_receiver(WIDE, 5, 3, 10));
+}
