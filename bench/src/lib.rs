@@ -1,0 +1,28 @@
+//! Measurements of the bus beside what a user would pick instead, in one process.
+//!
+//! ```text
+//!   benches/figures.rs    the command line; decides what runs
+//!        |
+//!   workload/             what is done: one thread, unwanted, uninterested, two threads
+//!        |        \
+//!   peers/         recorder    one trait per rival; rounds in random order, medians by distance
+//!        |            |
+//!   payload, probe, machine, alloc          report: table, markdown, JSON
+//! ```
+//!
+//! The same workload runs over every peer, with the same payload, the same stamp and the same reader, and every
+//! round checks that nothing was lost, that the order was right and that the bytes were right. Rounds are short and
+//! take turns in random order, so that what the host does to the machine falls on all sides alike. A round over two
+//! threads is framed by two probes of the distance between the two processors; see [`probe`].
+
+#![deny(unsafe_code)]
+
+pub mod alloc;
+pub mod machine;
+pub mod payload;
+pub mod peers;
+pub mod probe;
+pub mod readme;
+pub mod recorder;
+pub mod report;
+pub mod workload;

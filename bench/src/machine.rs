@@ -1,0 +1,194 @@
+//! The machine under a measurement: its processors, its clocks, and what must be written beside each figure.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{env, fs};
+
+use serde::Serialize;
+
+/// The processors on which this thread may run, in order; empty where the system does not say.
+pub fn cpus() -> Vec<usize> {
+    system::cpus()
+}
+
+/// Ties this thread to one processor; `false` where that cannot be done.
+pub fn pin(cpu: usize) -> bool {
+    system::pin(cpu)
+}
+
+/// The processor time that this thread has used, where the system counts it.
+pub fn thread_time() -> Option<Duration> {
+    system::thread_time()
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::time::Duration;
+
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    use rustix::time::{ClockId, clock_gettime};
+
+    pub(super) fn cpus() -> Vec<usize> {
+        let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
+        (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect()
+    }
+
+    pub(super) fn pin(cpu: usize) -> bool {
+        let mut set = CpuSet::new();
+        set.set(cpu);
+        sched_setaffinity(None, &set).is_ok()
+    }
+
+    pub(super) fn thread_time() -> Option<Duration> {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::time::Duration;
+
+    pub(super) fn cpus() -> Vec<usize> {
+        Vec::new()
+    }
+
+    pub(super) fn pin(_: usize) -> bool {
+        false
+    }
+
+    pub(super) fn thread_time() -> Option<Duration> {
+        None
+    }
+}
+
+/// Where a figure comes from: without this beside it, it is not a figure.
+#[derive(Clone, Debug, Serialize)]
+pub struct Provenance {
+    /// Day and time of the run, UTC.
+    pub date: String,
+    /// The command that repeats it.
+    pub command: String,
+    /// The commit; `-dirty` if files outside `results` differed from it.
+    pub commit: String,
+    /// The processor's name.
+    pub processor: String,
+    /// How many processors the process may use.
+    pub processors: usize,
+    /// Whether this is a virtual machine, as far as the processor's flags tell.
+    pub virtual_machine: bool,
+    /// System and kernel.
+    pub system: String,
+    /// Load average when the run began, as the system writes it.
+    pub load: String,
+    /// The compiler.
+    pub compiler: String,
+    /// What was measured, with its version.
+    pub versions: Vec<(String, String)>,
+}
+
+impl Provenance {
+    /// Asks the machine, and the lock file for the versions of `packages`.
+    pub fn collect(command: String, packages: &[&str]) -> Provenance {
+        let root = workspace();
+        let processor = read("/proc/cpuinfo");
+        let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
+        Provenance {
+            date: date(SystemTime::now()),
+            command,
+            commit: commit(&root),
+            processor: field(&processor, "model name").unwrap_or("unknown").to_owned(),
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            virtual_machine: field(&processor, "flags")
+                .is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
+            system: format!("{} {}", env::consts::OS, read("/proc/sys/kernel/osrelease").trim()),
+            load: read("/proc/loadavg").trim().to_owned(),
+            compiler: output(&root, "rustc", &["--version"]).unwrap_or_else(|| "unknown".into()),
+            versions: packages
+                .iter()
+                .map(|&name| {
+                    (name.to_owned(), version(&lock, name).unwrap_or("unknown").to_owned())
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The top of the workspace.
+pub fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// The first `name : value` line's value.
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(key, _)| key.trim() == name)
+        .map(|(_, value)| value.trim())
+}
+
+/// The version that a lock file gives to a package.
+fn version<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = lock.lines();
+    lines.find(|line| line.strip_prefix("name = ") == Some(&format!("\"{name}\"")))?;
+    lines.next()?.strip_prefix("version = ").map(|version| version.trim_matches('"'))
+}
+
+fn commit(root: &Path) -> String {
+    let Some(commit) = output(root, "git", &["rev-parse", "HEAD"]) else {
+        return "unknown".to_owned();
+    };
+    match output(root, "git", &["status", "--porcelain", "--", ".", ":!results"]).as_deref() {
+        Some("") => commit,
+        _ => commit + "-dirty",
+    }
+}
+
+fn output(directory: &Path, program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).current_dir(directory).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Day and time of day, UTC.
+fn date(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let (day, second) = (seconds / 86_400, seconds % 86_400);
+    // Days to civil date in the proleptic Gregorian calendar: eras of 400 years that begin on 1 March.
+    let shifted = day + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let march = (5 * of_year + 2) / 153;
+    let month = if march < 10 { march + 3 } else { march - 9 };
+    let year = era * 400 + year + u64::from(month <= 2);
+    let day = of_year - (153 * march + 2) / 5 + 1;
+    let (hour, minute) = (second / 3_600, second / 60 % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_civil() {
+        let at = |seconds| date(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(0), "1970-01-01 00:00 UTC");
+        assert_eq!(at(951_825_599), "2000-02-29 11:59 UTC");
+        assert_eq!(at(1_767_225_599), "2025-12-31 23:59 UTC");
+    }
+
+    #[test]
+    fn a_version_is_that_of_the_named_package() {
+        let lock = "[[package]]\nname = \"tokio-util\"\nversion = \"0.7.0\"\n\n\
+                    [[package]]\nname = \"tokio\"\nversion = \"1.54.1\"\n";
+        assert_eq!(version(lock, "tokio"), Some("1.54.1"));
+        assert_eq!(version(lock, "toki"), None);
+    }
+}
