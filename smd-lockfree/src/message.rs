@@ -11,6 +11,7 @@ use crate::class::Class;
 use crate::clock::Timestamp;
 use crate::log::arena::Arena;
 use crate::log::cursor::Found;
+use crate::log::frame::Records;
 use crate::log::tail::Held;
 use crate::log::word::{EXTRA_BYTES, Extra};
 use crate::payload::{Payload, PayloadError};
@@ -183,18 +184,30 @@ impl<'p> Message<'p> {
     #[inline(always)]
     pub(crate) unsafe fn found(found: Found, arena: &'p Arc<Arena>) -> Message<'p> {
         // SAFETY: held for `'p`, the caller's promise.
-        let frame = unsafe { found.frame.as_ref() };
+        unsafe { Message::found_in(found.frame.as_ref().records(), found, arena) }
+    }
+
+    /// The same, where the frame's records are at hand.
+    ///
+    /// # Safety
+    /// As for [`Message::found`].
+    #[inline(always)]
+    pub(crate) unsafe fn found_in(
+        records: Records<'_>,
+        found: Found,
+        arena: &'p Arc<Arena>,
+    ) -> Message<'p> {
         let head = found.head;
         let (extra, body) = if head.has_extra() {
             // SAFETY: published, with the flag.
-            (unsafe { frame.extra(found.body) }, found.body + EXTRA_BYTES)
+            (unsafe { records.extra(found.body) }, found.body + EXTRA_BYTES)
         } else {
             (Extra::default(), found.body)
         };
         Message {
             meta: Meta::new(head.class(), found.sequence, found.time, extra, false),
             // SAFETY: published, in bounds; the frame is held for `'p`.
-            bytes: unsafe { frame.slab().bytes(body, head.len()) },
+            bytes: unsafe { records.bytes(body, head.len()) },
             place: Place::Frame(found.frame, arena),
         }
     }

@@ -382,7 +382,12 @@ impl Participant {
     ) -> Result<usize, RecvError> {
         let mut drained = 0;
         let mut until = u64::MAX;
-        while drained < max {
+        if self.may_run() {
+            // The usual case, without a general step: messages lie in a row.
+            until = self.bound();
+            drained = self.run(max, until, &mut f);
+        }
+        while drained < max && (drained == 0 || self.has_more(until)) {
             // One step by the general way: state, reports, ends, crossings.
             let ready = match self.try_advance(until) {
                 Ok(ready) => ready,
@@ -395,13 +400,8 @@ impl Participant {
                 // An end stays: it is told to the next call.
                 Err(_) => break,
             };
-            if drained == 0 {
-                // What comes while it drains is left for the next call.
-                until = self.cursor.horizon(&self.core.log);
-                if self.record.has_left() {
-                    // The horizon may lie behind the departure.
-                    until = 0;
-                }
+            if until == u64::MAX {
+                until = self.bound();
             }
             drained += 1;
             f(self.message(ready));
@@ -411,35 +411,56 @@ impl Participant {
         Ok(drained)
     }
 
+    /// Whether a drain may begin with a run: nothing comes before the next record of its segment.
+    fn may_run(&self) -> bool {
+        self.report.is_none() && self.cursor.is_at_record() && !self.core.is_forked()
+    }
+
+    /// Where a drain ends: what comes while it drains is left for the next call.
+    fn bound(&self) -> u64 {
+        let horizon = self.cursor.horizon(&self.core.log);
+        // The horizon may lie behind the departure.
+        if self.record.has_left() { 0 } else { horizon }
+    }
+
+    /// Whether a drain that received something looks again.
+    fn has_more(&self, until: u64) -> bool {
+        // A descriptor is readable until a look finds nothing.
+        #[cfg(unix)]
+        let looks = self.signal.is_some();
+        #[cfg(not(unix))]
+        let looks = false;
+        looks || self.cursor.sequence() < until
+    }
+
     /// Messages in a row, with one view; progress is published every so many, and at the end, also
     /// when `f` panics. How many.
     fn run(&mut self, max: usize, until: u64, f: &mut impl FnMut(Message<'_>)) -> usize {
         if !self.states.is_empty() {
             return 0;
         }
-        let core = self.core.clone();
-        let record = self.record.clone();
-        let cutoff = Cutoff::new(&core);
-        let view =
-            View { state_at: self.state_at(), until, ..View::whole(&core.log, &record, &cutoff) };
+        let Participant { core, record, cursor, replays, mask, .. } = self;
+        let (core, record) = (&**core, &**record);
+        let cutoff = Cutoff::new(core);
+        let state_at = replays.front().map_or(u64::MAX, |replay| replay.at);
+        let view = View { state_at, until, ..View::whole(&core.log, record, &cutoff) };
         if record.policy == Policy::Lag {
             // The step before may have been state, which looks at no backlog.
-            self.cursor.cut(&view);
+            cursor.cut(&view);
         }
-        let mut finish = Finish { participant: self, delivered: 0 };
+        let mut finish = Finish { core, record, cursor, mask: mask.bits(), delivered: 0 };
         while finish.delivered < max as u64 {
             let before = finish.delivered;
             let left = (max as u64 - before).min(RUN);
-            finish.participant.cursor.run(&view, left, &mut finish.delivered, |found| {
+            finish.cursor.run(&view, left, &mut finish.delivered, |found, records| {
                 // SAFETY: the cursor does not move while `f` runs: nothing in here moves it, and
                 // `f` cannot reach this participant.
-                f(unsafe { Message::found(found, &core.log.arena) });
+                f(unsafe { Message::found_in(records, found, &core.log.arena) });
             });
             if finish.delivered - before < left {
                 break;
             }
-            finish.participant.cursor.publish(&record);
-            finish.freed();
+            finish.publish();
             cutoff.renew();
         }
         finish.delivered as usize
@@ -482,11 +503,12 @@ impl Participant {
             #[cfg(test)]
             crate::hooks::reached(crate::hooks::Place::Counted);
             let look = self.cursor.look(&view);
-            self.cursor.publish(&self.record);
-            // Whoever sees a message from behind a departure sees the departure.
+            // Whoever sees a message from behind a departure sees the departure. Before the progress:
+            // what is not delivered makes no room (G5).
             if self.record.has_left() {
                 return Err(RecvError::Left);
             }
+            self.cursor.publish(&self.record);
             let result = match look {
                 Look::Found(found) => {
                     Self::count(&self.record.progress.delivered, 1);
@@ -559,26 +581,27 @@ impl Participant {
 
 /// Publishes the progress of a run, also when a closure panics.
 struct Finish<'p> {
-    participant: &'p mut Participant,
+    core: &'p Core,
+    record: &'p Record,
+    cursor: &'p mut Cursor,
+    mask: u32,
     delivered: u64,
 }
 
 impl Finish<'_> {
-    /// Progress was published: wakes senders that wait for room.
-    fn freed(&self) {
-        let participant = &*self.participant;
-        if participant.record.policy == Policy::Backpressure {
-            participant.core.room.freed(participant.mask.bits(), participant.core.domain());
+    /// Publishes progress, and wakes senders that wait for room.
+    fn publish(&self) {
+        self.cursor.publish(self.record);
+        if self.record.policy == Policy::Backpressure {
+            self.core.room.freed(self.mask, self.core.domain());
         }
     }
 }
 
 impl Drop for Finish<'_> {
     fn drop(&mut self) {
-        let participant = &mut *self.participant;
-        Participant::count(&participant.record.progress.delivered, self.delivered);
-        participant.cursor.publish(&participant.record);
-        self.freed();
+        Participant::count(&self.record.progress.delivered, self.delivered);
+        self.publish();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Total order and linearizability: histories of real runs are accepted, and forbidden ones refused.
 //!
-//! `SMD_SECONDS` sets how long random runs go on, 4 unless it says otherwise; `SMD_SEED` runs one.
+//! Random runs take the same plans each time; `SMD_SECONDS` runs others, for so long; `SMD_SEED` runs one.
 //! `SMD_DUMP` names a file for a history that is refused.
 
 #![cfg(not(any(smd_loom, smd_shuttle)))]
@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())
 }
+
+/// As many random runs, unless a time is given.
+const RUNS: u64 = 1000;
 
 /// One run, in threads of its own so that a hang fails.
 fn run_and_check(plan: Plan) -> Counts {
@@ -62,13 +65,13 @@ fn random_runs_are_accepted() {
         println!("{:?}: {:?}", Plan::new(seed), run_and_check(Plan::new(seed)));
         return;
     }
-    let limit = Duration::from_secs(number("SMD_SECONDS").unwrap_or(4));
     let start = Instant::now();
-    let first = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let first = first.map_or(1, |now| now.as_micros() as u64);
+    let seconds = number("SMD_SECONDS").map(Duration::from_secs);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let first = seconds.and(now.ok()).map_or(1, |now| now.as_micros() as u64);
     let mut sums: Vec<(String, u64)> = Vec::new();
     let mut runs = 0;
-    while start.elapsed() < limit || runs < 40 {
+    while runs < RUNS || seconds.is_some_and(|limit| start.elapsed() < limit) {
         let counts = pairs(&run_and_check(Plan::new(first + runs)));
         if sums.is_empty() {
             sums = counts;
@@ -170,6 +173,24 @@ fn state_is_that_of_the_entries_at_the_number() {
         }
     };
     races(1000, before, [widen, mark]);
+}
+
+/// A message that is due as the state of two classes, of which one is given up, comes once, for the other.
+#[test]
+fn state_that_is_due_twice_comes_for_the_class_that_stays() {
+    let all: Part = |worker| {
+        worker.register(choices(Class::USER0, Policy::Backpressure, 8));
+        worker.retain(Class::NETWORK, false);
+        worker.retain(STATE, false);
+        worker.send(Form::Bus, 0, Class::NETWORK | STATE, 16);
+        worker.set_mask(0, Class::USER0 | Class::NETWORK);
+        worker.set_mask(0, Class::USER0 | Class::NETWORK | STATE);
+        worker.set_mask(0, Class::USER0 | STATE);
+        assert!(matches!(worker.receive(0, Take::Try), Got::State(_)));
+        assert_eq!(worker.receive(0, Take::Try), Got::Empty);
+    };
+    let nothing: Part = |_| {};
+    races(1, all, [nothing, nothing]);
 }
 
 /// A departure holds from its number on, also for a receive that is in progress.

@@ -158,7 +158,7 @@ impl Count<'_> {
             }
             // SAFETY: published; the number stands behind the time.
             let (sequence, time) =
-                unsafe { (frame.slab().word(unit as usize * UNIT + UNIT), frame.time(unit)) };
+                unsafe { (frame.records().word(unit as usize * UNIT + UNIT), frame.records().time(unit)) };
             if sequence >= below {
                 return total;
             }
@@ -184,7 +184,7 @@ impl Count<'_> {
             }
             // The oldest is the first to expire: if it has not, nothing here has.
             // SAFETY: complete, so its first record is published.
-            if self.filter.covers(union, from) && unsafe { frame.time(0) } >= self.cutoff {
+            if self.filter.covers(union, from) && unsafe { frame.records().time(0) } >= self.cutoff {
                 return until - from;
             }
         }
@@ -201,7 +201,7 @@ impl Count<'_> {
             if sequence >= from
                 && self.filter.wants(head, sequence)
                 // SAFETY: published.
-                && unsafe { frame.time(unit) } >= self.cutoff
+                && unsafe { frame.records().time(unit) } >= self.cutoff
             {
                 total += 1;
             }

@@ -10,7 +10,7 @@ use crate::registry::record::{Filter, Record};
 use crate::sync::atomic::Ordering;
 use crate::sync::slab::UNIT;
 
-use super::frame::{Frame, segment_tag};
+use super::frame::{Frame, Records, segment_tag};
 use super::spill::{Gap, Losses, Lost, Node, Spill};
 use super::tail::{Held, Log, Next, Point};
 use super::word::Head;
@@ -229,7 +229,7 @@ impl Cursor {
             let (sequence, units, body) = if self.place == Place::Chunk {
                 let body = at as usize * UNIT + UNIT;
                 // SAFETY: published; in a chunk its number stands in a unit of its own.
-                let sequence = unsafe { self.frame.as_ref().slab().word(body) };
+                let sequence = unsafe { self.frame.as_ref().records().word(body) };
                 (sequence, head.units() + 1, body + UNIT)
             } else {
                 (self.sequence, head.units(), at as usize * UNIT + UNIT)
@@ -250,7 +250,7 @@ impl Cursor {
                 return self.stop(view);
             }
             // SAFETY: published.
-            let time = unsafe { self.frame.as_ref().time(at) };
+            let time = unsafe { self.frame.as_ref().records().time(at) };
             let lost = Lost::one(sequence, head.bits());
             if time < view.cutoff.get() {
                 self.losses.add(LagReason::Expired, lost);
@@ -273,37 +273,45 @@ impl Cursor {
         }
     }
 
-    /// Delivers wanted messages in a row, as many as `max`, without a look at anything but heads;
-    /// how many is added to `delivered` before each call of `f`. Stops where [`Cursor::look`] has to
-    /// decide: at a hole, an end, an expired message, a bound, and when the participant has left.
+    /// Delivers wanted messages in a row, as many as `max`, without a look at anything but heads and
+    /// stamps; how many is added to `delivered`, also when `f` panics. Stops where [`Cursor::look`]
+    /// has to decide: at a hole, an end, an expired message, a bound, and when the participant has
+    /// left.
     ///
     /// Two heads in a row are mostly equal, and an equal head needs no arithmetic: so the address
     /// of the next record does not wait for the length of this one.
     #[inline]
-    pub(crate) fn run(
-        &mut self,
+    pub(crate) fn run<'r>(
+        &'r mut self,
         view: &View<'_>,
         max: u64,
         delivered: &mut u64,
-        mut f: impl FnMut(Found),
+        mut f: impl FnMut(Found, Records<'r>),
     ) {
-        let in_segment = matches!(self.place, Place::Window | Place::Owed);
         let plain = view.filter.covers(0, self.sequence);
-        if !in_segment || !plain || self.over_depth > 0 || !self.losses.is_empty() {
+        if !self.is_in_segment() || !plain || self.over_depth > 0 || !self.losses.is_empty() {
             return;
         }
         let cutoff = view.cutoff.get();
         let bound = view.until.min(view.state_at);
         let mask = u64::from(view.filter.mask) << 32;
+        let held = self.frame;
         // SAFETY: referenced, as the place says, and not given up in here.
-        let frame = unsafe { self.frame.as_ref() };
-        let (mut unit, mut sequence) = (self.unit, self.sequence);
+        let records = unsafe { held.as_ref() }.records();
         // No head has a length of 511.
         let (mut usual, mut step) = (Head(u64::MAX), 0);
         let end = delivered.saturating_add(max);
-        while *delivered < end && sequence < bound {
+        let mut steps = Steps {
+            unit: self.unit,
+            sequence: self.sequence,
+            count: *delivered,
+            cursor: self,
+            delivered,
+        };
+        while steps.count < end && steps.sequence < bound {
+            let (unit, sequence) = (steps.unit, steps.sequence);
             // SAFETY: at a record, or behind the last.
-            let head = unsafe { frame.head(unit) };
+            let head = unsafe { records.head(unit) };
             if head != usual {
                 if head.0 == 0 || head.is_end() {
                     break;
@@ -312,27 +320,33 @@ impl Cursor {
                 step = head.units();
             }
             if head.0 & mask == 0 {
-                unit += step;
-                sequence += 1;
-                self.unit = unit;
-                self.sequence = sequence;
+                steps.unit += step;
+                steps.sequence += 1;
                 continue;
             }
             // SAFETY: published.
-            let time = unsafe { frame.time(unit) };
+            let time = unsafe { records.time(unit) };
             if time < cutoff || view.record.has_left() {
                 break;
             }
+            // Before `f`: it may panic.
+            steps.unit += step;
+            steps.sequence += 1;
+            steps.count += 1;
             let body = unit as usize * UNIT + UNIT;
-            let found = Found { frame: self.frame, head, body, sequence, time };
-            unit += step;
-            sequence += 1;
-            // In memory before `f`: it may panic.
-            self.unit = unit;
-            self.sequence = sequence;
-            *delivered += 1;
-            f(found);
+            f(Found { frame: held, head, body, sequence, time }, records);
         }
+    }
+
+    fn is_in_segment(&self) -> bool {
+        matches!(self.place, Place::Window | Place::Owed)
+    }
+
+    /// Whether the next thing is a published record, so that [`Cursor::run`] may have something.
+    pub(crate) fn is_at_record(&self) -> bool {
+        // SAFETY: in a segment, so referenced, and at a record or behind the last.
+        let head = || unsafe { self.frame.as_ref().head(self.unit) };
+        self.is_in_segment() && !matches!(head(), Head(0) | Head::END)
     }
 
     /// Nothing more may be delivered now: reports, state, or nothing.
@@ -602,7 +616,7 @@ impl Cursor {
     #[cold]
     fn end_chunk(&mut self, view: &View<'_>) {
         // SAFETY: held, and `unit` is in bounds: appends keep a unit for the end.
-        let head = unsafe { self.frame.as_ref().slab().head(self.unit) };
+        let head = unsafe { self.frame.as_ref().slab().memory().head(self.unit) };
         // EDGE log.chunk: Acquire on failure; Release in the retirer's append. RELAXED on success:
         // nothing is carried, the retirer only learns that the chunk is over.
         let closed =
@@ -702,6 +716,24 @@ impl Cursor {
             self.place = Place::Away;
         }
         self.frame = NonNull::dangling();
+    }
+}
+
+/// A run's way, in registers: memory learns of it at the end, also when a closure panics.
+struct Steps<'r> {
+    cursor: &'r mut Cursor,
+    delivered: &'r mut u64,
+    unit: u32,
+    sequence: u64,
+    count: u64,
+}
+
+impl Drop for Steps<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.cursor.unit = self.unit;
+        self.cursor.sequence = self.sequence;
+        *self.delivered = self.count;
     }
 }
 

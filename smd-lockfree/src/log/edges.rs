@@ -75,7 +75,7 @@ pub fn last_reference() -> Vec<Part> {
                 let frame = held.get();
                 // SAFETY: one of the two references is this thread's.
                 unsafe {
-                    let _ = frame.slab().word(8);
+                    let _ = frame.records().word(8);
                     if frame.release() {
                         frame.clear();
                         arena.give(held.held().as_ptr());
@@ -111,7 +111,7 @@ pub fn new_life() -> Vec<Part> {
             if frame.acquire(segment_tag(2)) {
                 assert_eq!((frame.number(), frame.base_sequence()), (2, 5), "words of a life");
                 // SAFETY: held.
-                assert_eq!(unsafe { frame.slab().word(8) }, 7, "memory of a life");
+                assert_eq!(unsafe { frame.records().word(8) }, 7, "memory of a life");
                 let last = frame.release();
                 assert!(!last, "its owner has one more");
                 return;

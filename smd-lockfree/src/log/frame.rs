@@ -3,7 +3,7 @@
 use crate::sync::CachePadded;
 use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering, acquire_last};
 use crate::sync::canary::Canary;
-use crate::sync::slab::{Slab, UNIT};
+use crate::sync::slab::{Memory, Slab, UNIT};
 
 use super::word::{Claim, EXTRA_BYTES, Extra, Head};
 
@@ -264,16 +264,20 @@ impl Frame {
         (union & COMPLETE != 0).then_some(union as u32)
     }
 
+    /// Its records, for who holds a reference.
+    #[inline(always)]
+    pub(crate) fn records(&self) -> Records<'_> {
+        Records { memory: self.slab.memory(), canary: &self.canary }
+    }
+
     /// Loads the head at `unit`.
     ///
     /// # Safety
-    /// `unit` is below [`Frame::units`] and the caller holds a reference.
+    /// As for [`Records::head`].
     #[inline(always)]
     pub(crate) unsafe fn head(&self, unit: u32) -> Head {
-        self.canary.look();
-        // EDGE log.publish: Acquire here; Release in `publish`. Carries time, extra and payload.
-        // SAFETY: in bounds, the caller's promise.
-        Head(unsafe { self.slab.head(unit) }.load(Ordering::Acquire))
+        // SAFETY: the caller's promise.
+        unsafe { self.records().head(unit) }
     }
 
     /// Fills the record at `unit`, all but its head.
@@ -308,7 +312,7 @@ impl Frame {
     pub(crate) unsafe fn publish(&self, unit: u32, head: Head) {
         // EDGE log.publish: Release here; Acquire in `head`.
         // SAFETY: in bounds: the record was claimed.
-        unsafe { self.slab.head(unit) }.store(head.0, Ordering::Release);
+        unsafe { self.slab.memory().head(unit) }.store(head.0, Ordering::Release);
     }
 
     /// Puts the END marker behind the last record of a sealed segment; idempotent.
@@ -316,7 +320,29 @@ impl Frame {
         // EDGE log.end: Release here; Acquire in `head`. Carries SEALED, so that who sees END may
         // take the claim word as final.
         // SAFETY: units of a claim never exceed the capacity, which leaves one unit.
-        unsafe { self.slab.head(sealed.units()) }.store(Head::END.0, Ordering::Release);
+        unsafe { self.slab.memory().head(sealed.units()) }.store(Head::END.0, Ordering::Release);
+    }
+}
+
+/// The records of a frame: a copy of where they lie, so that a loop over them does not look at the
+/// frame again for each.
+#[derive(Clone, Copy)]
+pub(crate) struct Records<'f> {
+    memory: Memory<'f>,
+    canary: &'f Canary,
+}
+
+impl Records<'_> {
+    /// Loads the head at `unit`.
+    ///
+    /// # Safety
+    /// `unit` is below [`Frame::units`] and the caller holds a reference.
+    #[inline(always)]
+    pub(crate) unsafe fn head(self, unit: u32) -> Head {
+        self.canary.look();
+        // EDGE log.publish: Acquire here; Release in `publish`. Carries time, extra and payload.
+        // SAFETY: in bounds, the caller's promise.
+        Head(unsafe { self.memory.head(unit) }.load(Ordering::Acquire))
     }
 
     /// The stamp of a published record, in nanoseconds.
@@ -324,20 +350,40 @@ impl Frame {
     /// # Safety
     /// The head at `unit` was seen published and the frame is held.
     #[inline(always)]
-    pub(crate) unsafe fn time(&self, unit: u32) -> u64 {
+    pub(crate) unsafe fn time(self, unit: u32) -> u64 {
         // SAFETY: the caller's promise.
-        unsafe { self.slab.word(unit as usize * UNIT + 8) }
+        unsafe { self.word(unit as usize * UNIT + 8) }
     }
 
     /// The extra part of the record whose body begins at `body`.
     ///
     /// # Safety
     /// Its head was seen published and has the extra flag; the frame is held.
-    pub(crate) unsafe fn extra(&self, body: usize) -> Extra {
+    pub(crate) unsafe fn extra(self, body: usize) -> Extra {
         // SAFETY: the caller's promise: the record has these three words.
         let (time, sequence, ids) =
-            unsafe { (self.slab.word(body), self.slab.word(body + 8), self.slab.word(body + 16)) };
+            unsafe { (self.word(body), self.word(body + 8), self.word(body + 16)) };
         Extra { time, sequence, peer: ids as u32, entry: (ids >> 32) as u32 }
+    }
+
+    /// One word of a published record.
+    ///
+    /// # Safety
+    /// As for `Memory::word`: its head was seen published, and the frame is held.
+    #[inline(always)]
+    pub(crate) unsafe fn word(self, at: usize) -> u64 {
+        // SAFETY: the caller's promise.
+        unsafe { self.memory.word(at) }
+    }
+
+    /// Bytes of a published record.
+    ///
+    /// # Safety
+    /// As for `Memory::bytes`: its head was seen published, and the frame is held for `'a`.
+    #[inline(always)]
+    pub(crate) unsafe fn bytes<'a>(self, at: usize, len: usize) -> &'a [u8] {
+        // SAFETY: the caller's promise.
+        unsafe { self.memory.bytes(at, len) }
     }
 }
 

@@ -295,7 +295,7 @@ impl Handover<'_> {
         // EDGE log.chunk: Release here; Acquire in the participant's exchange and in `Frame::head`.
         // Carries the copied record. RELAXED on failure: the participant closed the chunk.
         // SAFETY: in bounds.
-        let done = unsafe { frame.slab().head(at) }
+        let done = unsafe { frame.slab().memory().head(at) }
             .compare_exchange(0, new.0, Ordering::Release, Ordering::Relaxed)
             .is_ok();
         if !done {
@@ -325,7 +325,7 @@ impl Handover<'_> {
         let len = head.len() + if head.has_extra() { EXTRA_BYTES } else { 0 };
         // SAFETY: a published record of the held segment.
         let (time, bytes) =
-            unsafe { (self.frame().time(unit), self.frame().slab().bytes(body, len)) };
+            unsafe { (self.frame().records().time(unit), self.frame().records().bytes(body, len)) };
         let to = at as usize * UNIT;
         // SAFETY: the retirer alone fills a chunk; the place is behind everything published, and
         // the caller saw that the record fits.
@@ -439,7 +439,7 @@ fn scan(frame: &Frame, filter: &Filter<'_>, from: u64, until: Option<u64>) -> Wa
             wanted.lost.add(Lost::one(sequence, head.bits()));
             wanted.units += head.units();
             // SAFETY: published.
-            wanted.last_time = unsafe { frame.time(unit) };
+            wanted.last_time = unsafe { frame.records().time(unit) };
         }
         unit += head.units();
         sequence += 1;
@@ -457,7 +457,7 @@ fn scan_chunk(frame: &Frame, filter: &Filter<'_>) -> Lost {
             return lost;
         }
         // SAFETY: published; in a chunk the number stands behind the time.
-        let sequence = unsafe { frame.slab().word(unit as usize * UNIT + UNIT) };
+        let sequence = unsafe { frame.records().word(unit as usize * UNIT + UNIT) };
         if filter.wants(head, sequence) {
             lost.add(Lost::one(sequence, head.bits()));
         }

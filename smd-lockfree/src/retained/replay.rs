@@ -121,7 +121,7 @@ impl Replay {
             // SAFETY: just acquired; it has one published record, of a chunk's form.
             let state = unsafe {
                 let frame = copy.as_ref();
-                let sequence = frame.slab().word(UNIT);
+                let sequence = frame.records().word(UNIT);
                 state_at(frame, 0, frame.head(0), sequence, 2 * UNIT)
             };
             log.release(copy);
@@ -239,13 +239,13 @@ unsafe fn state_at(frame: &Frame, unit: u32, head: Head, sequence: u64, body: us
     // SAFETY: the caller's promise.
     unsafe {
         let (extra, body) = if head.has_extra() {
-            (frame.extra(body), body + EXTRA_BYTES)
+            (frame.records().extra(body), body + EXTRA_BYTES)
         } else {
             (Extra::default(), body)
         };
         State {
-            meta: Meta::new(head.class(), sequence, frame.time(unit), extra, true),
-            bytes: frame.slab().bytes(body, head.len()).into(),
+            meta: Meta::new(head.class(), sequence, frame.records().time(unit), extra, true),
+            bytes: frame.records().bytes(body, head.len()).into(),
             entries: 0,
         }
     }

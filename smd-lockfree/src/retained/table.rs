@@ -262,10 +262,10 @@ impl Entry {
         }
         self.kept_sequence.store(sequence, Ordering::Relaxed);
         // SAFETY: held by the caller; the record is published.
-        let (head, time) = unsafe { (frame.head(unit), frame.time(unit)) };
+        let (head, time) = unsafe { (frame.head(unit), frame.records().time(unit)) };
         let len = head.len() + if head.has_extra() { EXTRA_BYTES } else { 0 };
         // SAFETY: the record is published and its frame held.
-        let bytes = unsafe { frame.slab().bytes(unit as usize * UNIT + UNIT, len) };
+        let bytes = unsafe { frame.records().bytes(unit as usize * UNIT + UNIT, len) };
         let copy = log.arena.take_small();
         // SAFETY: just taken, private; the largest record fits a small frame.
         unsafe {
@@ -341,5 +341,5 @@ pub(crate) fn walk(frame: &Frame, until: u64, mut f: impl FnMut(u32, Head, u64))
 /// The extra part of a published record in a held segment.
 pub(crate) fn extra_of(frame: &Frame, unit: u32, head: Head) -> Option<Extra> {
     // SAFETY: the callers hold the segment and saw the record published, with this head.
-    head.has_extra().then(|| unsafe { frame.extra(unit as usize * UNIT + UNIT) })
+    head.has_extra().then(|| unsafe { frame.records().extra(unit as usize * UNIT + UNIT) })
 }

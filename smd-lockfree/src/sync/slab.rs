@@ -14,13 +14,14 @@
 pub(crate) const UNIT: usize = 16;
 
 #[cfg(not(smd_loom))]
-pub(crate) use plain::Slab;
+pub(crate) use plain::{Memory, Slab};
 #[cfg(smd_loom)]
-pub(crate) use tracked::Slab;
+pub(crate) use tracked::{Memory, Slab};
 
 #[cfg(not(smd_loom))]
 mod plain {
     use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+    use std::marker::PhantomData;
     use std::ptr::NonNull;
 
     use super::super::atomic::AtomicU64;
@@ -66,22 +67,15 @@ mod plain {
             self.units
         }
 
-        /// The head of the record that begins at `unit`.
-        ///
-        /// # Safety
-        /// `unit` is below [`Slab::units`].
+        /// Where the memory lies.
         #[inline(always)]
-        pub(crate) unsafe fn head(&self, unit: u32) -> &AtomicU64 {
-            debug_assert!(unit < self.units);
-            #[cfg(smd_shuttle)]
-            {
-                &self.heads[unit as usize]
-            }
-            #[cfg(not(smd_shuttle))]
-            // SAFETY: in bounds (the caller's promise), aligned to 16, zeroed when made; the eight
-            // bytes at a unit's start are only ever accessed as this atomic while shared.
-            unsafe {
-                &*self.memory.as_ptr().add(unit as usize * UNIT).cast::<AtomicU64>()
+        pub(crate) fn memory(&self) -> Memory<'_> {
+            Memory {
+                base: self.memory,
+                units: self.units,
+                #[cfg(smd_shuttle)]
+                heads: &self.heads,
+                slab: PhantomData,
             }
         }
 
@@ -122,30 +116,6 @@ mod plain {
             unsafe { self.memory.as_ptr().add(at).cast::<u64>().write(word) };
         }
 
-        /// Reads one word of a published record.
-        ///
-        /// # Safety
-        /// In bounds, aligned to 8, and in a record whose head the caller has seen published.
-        #[inline(always)]
-        pub(crate) unsafe fn word(&self, at: usize) -> u64 {
-            // SAFETY: the caller's promise; a published record is never written again while the
-            // caller holds its frame.
-            unsafe { self.memory.as_ptr().add(at).cast::<u64>().read() }
-        }
-
-        /// Borrows bytes of a published record.
-        ///
-        /// # Safety
-        /// In bounds, in a record whose head the caller has seen published, and the frame stays
-        /// referenced for `'a`.
-        #[inline(always)]
-        pub(crate) unsafe fn bytes<'a>(&self, at: usize, len: usize) -> &'a [u8] {
-            debug_assert!(at + len <= self.units as usize * UNIT);
-            // SAFETY: initialised (zeroed, then written before publication), never written again
-            // while the frame is referenced.
-            unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(at), len) }
-        }
-
         /// Makes the first `units` units zero again.
         ///
         /// # Safety
@@ -158,6 +128,62 @@ mod plain {
             for head in &self.heads[..units] {
                 head.store(0, super::super::atomic::Ordering::Relaxed);
             }
+        }
+    }
+
+    /// Where a slab's memory lies: a copy, so that a loop over records keeps it in a register, whatever
+    /// else is written meanwhile.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Memory<'s> {
+        base: NonNull<u8>,
+        units: u32,
+        #[cfg(smd_shuttle)]
+        heads: &'s [AtomicU64],
+        slab: PhantomData<&'s Slab>,
+    }
+
+    impl<'s> Memory<'s> {
+        /// The head of the record that begins at `unit`.
+        ///
+        /// # Safety
+        /// `unit` is below [`Slab::units`].
+        #[inline(always)]
+        pub(crate) unsafe fn head(self, unit: u32) -> &'s AtomicU64 {
+            debug_assert!(unit < self.units);
+            #[cfg(smd_shuttle)]
+            {
+                &self.heads[unit as usize]
+            }
+            #[cfg(not(smd_shuttle))]
+            // SAFETY: in bounds (the caller's promise), aligned to 16, zeroed when made; the eight
+            // bytes at a unit's start are only ever accessed as this atomic while shared.
+            unsafe {
+                &*self.base.as_ptr().add(unit as usize * UNIT).cast::<AtomicU64>()
+            }
+        }
+
+        /// Reads one word of a published record.
+        ///
+        /// # Safety
+        /// In bounds, aligned to 8, and in a record whose head the caller has seen published.
+        #[inline(always)]
+        pub(crate) unsafe fn word(self, at: usize) -> u64 {
+            // SAFETY: the caller's promise; a published record is never written again while the
+            // caller holds its frame.
+            unsafe { self.base.as_ptr().add(at).cast::<u64>().read() }
+        }
+
+        /// Borrows bytes of a published record.
+        ///
+        /// # Safety
+        /// In bounds, in a record whose head the caller has seen published, and the frame stays
+        /// referenced for `'a`.
+        #[inline(always)]
+        pub(crate) unsafe fn bytes<'a>(self, at: usize, len: usize) -> &'a [u8] {
+            debug_assert!(at + len <= self.units as usize * UNIT);
+            // SAFETY: initialised (zeroed, then written before publication), never written again
+            // while the frame is referenced.
+            unsafe { std::slice::from_raw_parts(self.base.as_ptr().add(at), len) }
         }
     }
 
@@ -183,6 +209,9 @@ mod tracked {
         memory: Box<[std::cell::UnsafeCell<u64>]>,
     }
 
+    /// As in the plain form.
+    pub(crate) type Memory<'s> = &'s Slab;
+
     impl std::fmt::Debug for Slab {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             write!(f, "Slab({} units)", self.heads.len())
@@ -205,6 +234,10 @@ mod tracked {
 
         pub(crate) fn units(&self) -> u32 {
             self.heads.len() as u32
+        }
+
+        pub(crate) fn memory(&self) -> Memory<'_> {
+            self
         }
 
         fn base(&self) -> *mut u8 {

@@ -88,10 +88,15 @@ pub(super) struct Entries {
 #[derive(Debug)]
 struct Item {
     number: u64,
-    /// The classes of the entries that it was kept for.
-    entries: Class,
+    /// The classes of each entry that it was kept for, and whether it must come for that one.
+    entries: Vec<(Class, bool)>,
+}
+
+impl Item {
     /// Whether it must come.
-    sure: bool,
+    fn is_sure(&self) -> bool {
+        self.entries.iter().any(|(_, sure)| *sure)
+    }
 }
 
 /// What is due right before the first live message from `since` on.
@@ -137,7 +142,7 @@ impl Entries {
                 let owner = messages.get(*number).and_then(|message| message.owner);
                 let fresh = !had(*number) && !member.excludes(owner);
                 let sure = one && there == Chance::Surely && fresh;
-                add(&mut items, Item { number: *number, entries: entry.class, sure });
+                add(&mut items, *number, entry.class, sure);
             }
         }
         items.sort_by_key(|item| item.number);
@@ -146,25 +151,22 @@ impl Entries {
 }
 
 /// A message that was kept for several entries is handed over once.
-fn add(items: &mut Vec<Item>, item: Item) {
-    match items.iter_mut().find(|known| known.number == item.number) {
-        Some(known) => {
-            known.entries |= item.entries;
-            known.sure |= item.sure;
-        }
-        None => items.push(item),
+fn add(items: &mut Vec<Item>, number: u64, entry: Class, sure: bool) {
+    match items.iter_mut().find(|known| known.number == number) {
+        Some(known) => known.entries.push((entry, sure)),
+        None => items.push(Item { number, entries: vec![(entry, sure)] }),
     }
 }
 
 impl Group {
     /// How many must come.
     pub(super) fn due(&self) -> u64 {
-        self.items.iter().filter(|item| item.sure).count() as u64
+        self.items.iter().filter(|item| item.is_sure()).count() as u64
     }
 
     /// The first that must come.
     pub(super) fn first_due(&self) -> Option<u64> {
-        self.items.iter().find(|item| item.sure).map(|item| item.number)
+        self.items.iter().find(|item| item.is_sure()).map(|item| item.number)
     }
 
     pub(super) fn has(&self, number: u64) -> bool {
@@ -178,14 +180,13 @@ impl Group {
         skipped
     }
 
-    /// Gives up what a mask no longer has.
-    pub(super) fn narrow(&mut self, mask: Class, messages: &Messages) {
+    /// Gives up what was kept for classes that a mask no longer has: also what is of another class
+    /// that it has.
+    pub(super) fn narrow(&mut self, mask: Class) {
         self.items.retain_mut(|item| {
-            item.entries = item.entries & mask;
-            // Kept for a class that is gone, but of another that stays: no rule decides.
-            item.sure &= !item.entries.is_empty();
-            let class = messages.get(item.number).and_then(|message| message.class);
-            class.is_none_or(|class| class.intersects(mask))
+            item.entries.iter_mut().for_each(|(class, _)| *class = *class & mask);
+            item.entries.retain(|(class, _)| !class.is_empty());
+            !item.entries.is_empty()
         });
     }
 }

@@ -112,9 +112,7 @@ impl<'a> Walk<'a> {
                 _ => {}
             }
         }
-        if let Some((_, event)) = self.reports.last().copied() {
-            self.settle(0, Clause::G1, event)?;
-        }
+        self.end()?;
         Ok(Walked { account: self.account, due_states: self.due_states })
     }
 
@@ -157,7 +155,7 @@ impl<'a> Walk<'a> {
         }
         self.filter = new;
         for group in &mut self.groups {
-            group.narrow(masking.mask & old.mask, self.messages);
+            group.narrow(masking.mask & old.mask);
         }
         self.account.removed.push((event.span, self.gone));
         let mask = Mask { mask: masking.mask, number, span: event.span };
@@ -346,23 +344,38 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Nothing was received after the last reports: more of the same numbers may have been due, for
+    /// another reason, so that they need not name everything.
+    fn end(&mut self) -> Verdict {
+        let reports = std::mem::take(&mut self.reports);
+        let Some((_, event)) = reports.last().copied() else { return Ok(()) };
+        let last = reports.iter().map(|(lag, _)| lag.last).fold(0, u64::max);
+        let mut maybe = self.maybe_lost(last);
+        maybe.extend(self.wanted(&self.filter, last));
+        self.judge(&reports, &[], &maybe, Clause::G1, event)
+    }
+
     /// All up to `last` is over: what was owed of it and did not come is lost, and the reports since
     /// the last message say so exactly. `clause`: what it breaks if it cannot have been lost.
     fn settle(&mut self, last: u64, clause: Clause, event: &'a Event) -> Verdict {
         let reports = std::mem::take(&mut self.reports);
         let last = reports.iter().map(|(lag, _)| lag.last).fold(last, u64::max);
         let sure = self.wanted(&self.filter, last);
-        let at = self.at;
-        let maybe = |number: &&u64| (at..=last).contains(*number);
-        let ghosts = self.ghosts.iter().filter(maybe);
-        // What nobody can tell may have been wanted.
-        let unknown = self.messages.unknown.iter().filter(maybe);
-        let maybe: Vec<u64> = ghosts.chain(unknown).copied().collect();
+        let maybe = self.maybe_lost(last);
         self.judge(&reports, &sure, &maybe, clause, event)?;
         self.at = self.at.max(last + 1);
         self.ghosts.retain(|ghost| *ghost > last);
         self.gone += sure.len() as u64;
         Ok(())
+    }
+
+    /// Numbers up to `last` that may have been lost, or may not have been owed.
+    fn maybe_lost(&self, last: u64) -> Vec<u64> {
+        let may = |number: &&u64| (self.at..=last).contains(*number);
+        let ghosts = self.ghosts.iter().filter(may);
+        // What nobody can tell may have been wanted.
+        let unknown = self.messages.unknown.iter().filter(may);
+        ghosts.chain(unknown).copied().collect()
     }
 
     fn judge(
