@@ -344,7 +344,8 @@ impl Participant {
     }
 
     /// Receives what is there when it is called: the cheapest form, one look at the clock for 64
-    /// messages. Returns how many.
+    /// messages. Returns how many. What it takes makes room for senders after 64 messages, and at
+    /// its end.
     ///
     /// A lag report ends a run; it comes as the error of the next call. So does the end of the
     /// registration: after that `f` is given nothing more. A panic in `f` goes through; its message
@@ -430,7 +431,8 @@ impl Participant {
         let looks = self.signal.is_some();
         #[cfg(not(unix))]
         let looks = false;
-        looks || self.cursor.sequence() < until
+        let at = self.cursor.sequence();
+        looks || at < until || at >= self.state_at() || !self.states.is_empty()
     }
 
     /// Messages in a row, with one view; progress is published every so many, and at the end, also

@@ -296,16 +296,13 @@ fn g5_a_backlog_counted_beside_its_participant_is_never_more_than_the_depth() {
             let handle = participant.handle();
             let done = AtomicU64::new(0);
             std::thread::scope(|scope| {
-                let counts = scope.spawn(|| {
-                    let mut counts = 0_u64;
+                scope.spawn(|| {
                     while done.load(Ordering::SeqCst) < 2 {
                         let stats = handle.stats();
                         // Sends in progress count as wanted, two at the most.
                         assert!(stats.depth_max <= 8, "{stats:?}");
                         assert!(policy == Policy::Lag || stats.depth_now <= 8 + 2, "{stats:?}");
-                        counts += 1;
                     }
-                    counts
                 });
                 for _ in 0..2 {
                     scope.spawn(|| {
@@ -319,7 +316,6 @@ fn g5_a_backlog_counted_beside_its_participant_is_never_more_than_the_depth() {
                 while done.load(Ordering::SeqCst) < 2 {
                     let _ = participant.try_recv();
                 }
-                assert!(counts.join().unwrap() > 0);
             });
             everything(&mut participant);
             assert_eq!(handle.stats().depth_now, 0);

@@ -157,8 +157,9 @@ impl Count<'_> {
                 return total;
             }
             // SAFETY: published; the number stands behind the time.
-            let (sequence, time) =
-                unsafe { (frame.records().word(unit as usize * UNIT + UNIT), frame.records().time(unit)) };
+            let (sequence, time) = unsafe {
+                (frame.records().word(unit as usize * UNIT + UNIT), frame.records().time(unit))
+            };
             if sequence >= below {
                 return total;
             }
@@ -184,7 +185,8 @@ impl Count<'_> {
             }
             // The oldest is the first to expire: if it has not, nothing here has.
             // SAFETY: complete, so its first record is published.
-            if self.filter.covers(union, from) && unsafe { frame.records().time(0) } >= self.cutoff {
+            if self.filter.covers(union, from) && unsafe { frame.records().time(0) } >= self.cutoff
+            {
                 return until - from;
             }
         }

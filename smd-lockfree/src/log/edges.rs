@@ -166,7 +166,7 @@ pub fn complete() -> Vec<Part> {
         if let Some(union) = held.get().complete_union() {
             assert_eq!(union, 1, "all union bits");
             // SAFETY: complete, so published.
-            assert_eq!(unsafe { held.get().time(0) }, 9);
+            assert_eq!(unsafe { held.get().records().time(0) }, 9);
         }
     };
     let after = move || log.release(held.held());
