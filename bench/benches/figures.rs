@@ -97,7 +97,7 @@ fn options(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
 /// Measures, prints and writes; `false` if a target was missed and that matters.
 fn figures(options: &Options) -> Result<bool, String> {
     let mut left_out = Vec::new();
-    let provenance = Provenance::collect(command(), &["smd-lockfree", "tokio"]);
+    let provenance = Provenance::collect(machine::command("figures"), &["smd-lockfree", "tokio"]);
     let cpus = machine::cpus();
     if cpus.first().is_some_and(|&cpu| !machine::pin(cpu)) {
         left_out.push("pinning the sending thread, which the system refused".to_owned());
@@ -174,11 +174,4 @@ fn stamp(clock: &Clock, plan: Plan) -> Option<Summary> {
         });
         measured.time.as_nanos() as f64 / measured.messages as f64
     }))
-}
-
-fn command() -> String {
-    let options: Vec<String> =
-        env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let separator = if options.is_empty() { "" } else { " -- " };
-    format!("cargo bench -p smd-bench --bench figures{separator}{}", options.join(" "))
 }

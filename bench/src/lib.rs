@@ -8,6 +8,8 @@
 //!   peers/         recorder    one trait per rival; rounds in random order, medians by distance
 //!        |            |
 //!   payload, probe, machine, alloc          report: table, markdown, JSON
+//!
+//!   benches/clock.rs      drift: the bus's clock beside the system's
 //! ```
 //!
 //! The same workload runs over every peer, with the same payload, the same stamp and the same reader, and every
@@ -18,6 +20,8 @@
 #![deny(unsafe_code)]
 
 pub mod alloc;
+#[cfg(target_os = "linux")]
+pub mod drift;
 pub mod machine;
 pub mod payload;
 pub mod peers;

@@ -22,6 +22,22 @@ pub fn thread_time() -> Option<Duration> {
     system::thread_time()
 }
 
+/// `CLOCK_MONOTONIC`, in nanoseconds.
+#[cfg(target_os = "linux")]
+pub fn monotonic_nanos() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    // Neither is negative for this clock.
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// The command of this process, for a benchmark of that name.
+pub fn command(bench: &str) -> String {
+    let options: Vec<String> =
+        env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let separator = if options.is_empty() { "" } else { " -- " };
+    format!("cargo bench -p smd-bench --bench {bench}{separator}{}", options.join(" "))
+}
+
 #[cfg(target_os = "linux")]
 mod system {
     use std::time::Duration;
@@ -112,6 +128,27 @@ impl Provenance {
                 })
                 .collect(),
         }
+    }
+}
+
+impl Provenance {
+    /// Names and values, for a page.
+    pub fn rows(&self) -> Vec<(&'static str, String)> {
+        let versions: Vec<String> =
+            self.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        let virtual_machine = if self.virtual_machine { ", virtual machine" } else { "" };
+        let machine =
+            format!("{} processors of {}{virtual_machine}", self.processors, self.processor);
+        vec![
+            ("command", format!("`{}`", self.command)),
+            ("date", self.date.clone()),
+            ("commit", self.commit.clone()),
+            ("machine", machine),
+            ("system", self.system.clone()),
+            ("load at the start", self.load.clone()),
+            ("compiler", self.compiler.clone()),
+            ("versions", versions.join(", ")),
+        ]
     }
 }
 

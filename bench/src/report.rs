@@ -110,34 +110,13 @@ impl Report {
 
     /// The page as markdown.
     pub fn page(&self) -> String {
-        let from = &self.provenance;
         let mut page =
             String::from("# First figures\n\nWritten by the benchmark; do not edit.\n\n");
-        let versions: Vec<String> =
-            from.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        let machine = format!(
-            "{} processors of {}{}",
-            from.processors,
-            from.processor,
-            if from.virtual_machine { ", virtual machine" } else { "" }
+        let plan = format!(
+            "{} turns of {} ms rounds after {} that do not count, seed {}",
+            self.plan.turns, self.plan.millis, self.plan.warm_up, self.plan.seed
         );
-        for (name, value) in [
-            ("command", format!("`{}`", from.command)),
-            ("date", from.date.clone()),
-            ("commit", from.commit.clone()),
-            ("machine", machine),
-            ("system", from.system.clone()),
-            ("load at the start", from.load.clone()),
-            ("compiler", from.compiler.clone()),
-            ("versions", versions.join(", ")),
-            (
-                "plan",
-                format!(
-                    "{} turns of {} ms rounds after {} that do not count, seed {}",
-                    self.plan.turns, self.plan.millis, self.plan.warm_up, self.plan.seed
-                ),
-            ),
-        ] {
+        for (name, value) in self.provenance.rows().into_iter().chain([("plan", plan)]) {
             // Writing to a string cannot fail.
             let _ = writeln!(page, "* {name}: {value}");
         }

@@ -77,9 +77,14 @@ impl Timestamp {
 
 /// A source of [`Timestamp`]s; cloning is cheap, and clones are the same clock.
 ///
+/// The real clock is the processor's counter, moved onto the operating system's monotonic clock by
+/// the first reading in each 20 ms: it stays within 10 microseconds of it, over hours and after any
+/// pause, wherever the counter runs evenly (`results/clock.md` in the repository has a measured hour).
+///
 /// Between two calls of one thread the real clock normally does not go back, but no clock here
-/// promises it: a re-anchoring may step back by the drift that it corrects, and a [`ManualClock`]
-/// can be set to any time. The bus does promise it for its messages, and clamps.
+/// promises it: a correction may step back by the drift of 20 ms, or forward by the time that the
+/// machine was suspended, and a [`ManualClock`] can be set to any time. The bus does promise it for
+/// its messages, and clamps.
 ///
 /// ```
 /// use smd_lockfree::Clock;
@@ -120,19 +125,6 @@ impl Clock {
         match &self.0 {
             Source::Real(system) => Timestamp(system.now()),
             Source::Manual(nanos) => read(nanos),
-        }
-    }
-
-    /// Corrects the drift of the real clock against the operating system's, at most once a second;
-    /// for slow paths. Costs a [`now`](Clock::now) and a compare when nothing is due.
-    ///
-    /// A correction moves all clones at once, forward or back, by what the counter drifted since
-    /// the last one: an error of calibration, some millionth parts of that time. If the counter
-    /// went on (or restarted) while the machine was suspended, it moves by the time of suspension.
-    #[inline]
-    pub(crate) fn reanchor(&self) {
-        if let Source::Real(system) = &self.0 {
-            system.reanchor();
         }
     }
 }

@@ -159,7 +159,6 @@ impl Core {
 
     /// Shortens the window if that is due.
     pub(crate) fn retire(&self, now: u64) {
-        self.clock.reanchor();
         self.log.retire(
             |lend| {
                 let guard = self.log.pin();

@@ -14,6 +14,4 @@ impl System {
     pub(super) fn now(&self) -> u64 {
         monotonic_nanos().max(1)
     }
-
-    pub(super) fn reanchor(&self) {}
 }

@@ -13,6 +13,4 @@ impl System {
     pub(super) fn now(&self) -> u64 {
         super::LOGICAL_START
     }
-
-    pub(super) fn reanchor(&self) {}
 }
