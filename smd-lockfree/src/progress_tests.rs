@@ -85,6 +85,26 @@ fn g9_others_send_on_behind_a_stopped_sender_up_to_the_cap() {
 }
 
 #[test]
+fn g9_no_sender_waits_for_one_that_is_stopped_in_front_of_it() {
+    let mut participants = Vec::new();
+    let stopped = stopped(Class::USER0, &mut participants);
+    let bus = stopped.bus.clone();
+    let (tell, told) = mpsc::channel();
+    // In a thread of its own, so that one that waits fails here and does not hang.
+    let sending = thread::spawn(move || {
+        let sender = bus.sender();
+        for number in 2..12 {
+            let sent = sender.send(Class::USER1, b"on").expect("accepted");
+            assert_eq!(sent.sequence(), Some(number));
+        }
+        tell.send(()).expect("the test waits");
+    });
+    told.recv_timeout(Duration::from_secs(10)).expect("a sender waits for one that is stopped");
+    release(stopped);
+    sending.join().expect("ends");
+}
+
+#[test]
 fn g11_a_sleeper_behind_a_hole_hears_of_the_closer_whose_class_it_does_not_want() {
     let mut participants = Vec::new();
     let stopped = stopped(Class::USER0, &mut participants);

@@ -230,6 +230,26 @@ fn g5_memory_follows_the_backlog_and_not_the_depth() {
 }
 
 #[test]
+fn g5_a_backlog_of_little_in_each_segment_holds_no_whole_segments() {
+    let bus = small().max_segments(8).build().unwrap();
+    let mut prompt = join(&bus, A, Policy::Backpressure, 100);
+    let mut slow = join(&bus, B, Policy::Backpressure, 500);
+    for _ in 0..500 {
+        number(bus.send(B, b"little"));
+        // The rest of a segment.
+        for _ in 0..10 {
+            number(bus.send(A, &[1; MAX_PAYLOAD]));
+            assert!(prompt.try_recv().is_ok());
+        }
+    }
+    // As above, and with its ring of 144 bytes a node; the segments would take 2,000,000 bytes.
+    let bound = 4 * 500 * 32 + (8 + 64 + 3) * 4096 + 1024 * 144 + 64 * 1024;
+    let taken = bus.stats().memory_bytes;
+    assert!(taken <= bound, "{taken} bytes for a backlog of 16,000, bound {bound}");
+    assert!(numbers(&mut slow).into_iter().eq((0..500).map(|n| 11 * n + 1)));
+}
+
+#[test]
 fn g5_the_live_segments_stay_few_whatever_flows_past() {
     let bus = small().max_segments(8).build().unwrap();
     let mut slow = join(&bus, A, Policy::Lag, 10);

@@ -52,6 +52,22 @@ fn log_retire() {
 }
 
 #[test]
+fn log_tail_stays() {
+    Model::new("the tail stays")
+        .preemptions(3)
+        .reaches(&["segment retired"])
+        .check(|| then(log::tail_stays()));
+}
+
+#[test]
+fn log_surplus() {
+    Model::new("surplus frames")
+        .preemptions(3)
+        .reaches(&["frame freed"])
+        .check(|| together(log::surplus()));
+}
+
+#[test]
 fn spill_push() {
     Model::new("edge spill.push").preemptions(3).check(|| then(log::push()));
 }

@@ -7,7 +7,7 @@ use verify::scenarios::{ONE, WIDE, lifetime};
 #[test]
 fn kept_outlives() {
     Model::new("kept outlives")
-        .reaches(&["received while sending"])
+        .reaches(&["received while sending", "kept in the window"])
         .check(|| lifetime::kept_outlives(ONE, 2));
 }
 

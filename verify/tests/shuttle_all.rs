@@ -19,6 +19,13 @@ fn senders_and_receiver() {
 }
 
 #[test]
+fn retired_beside_its_sender() {
+    Model::new("retired beside its sender")
+        .reaches(&["segment retired", "handed over by reference"])
+        .check(|| order::retired_beside_its_sender(ONE, 1, 4));
+}
+
+#[test]
 fn handed_references() {
     Model::new("handed references")
         .reaches(&["received some while sending"])
@@ -93,7 +100,9 @@ fn changes_against_changes() {
 
 #[test]
 fn kept_outlives() {
-    Model::new("kept outlives").check(|| lifetime::kept_outlives(ONE, 8));
+    Model::new("kept outlives")
+        .reaches(&["received while sending", "kept in the window"])
+        .check(|| lifetime::kept_outlives(ONE, 8));
 }
 
 #[test]

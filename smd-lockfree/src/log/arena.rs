@@ -166,7 +166,7 @@ impl Arena {
         // more.
         if self.over.load(Ordering::Acquire) {
             // SAFETY: private, made by `Box::into_raw`, and without a bus nobody is pinned for it.
-            drop(unsafe { Box::from_raw(frame) });
+            unsafe { Frame::free(frame) };
             return;
         }
         if pool.put(frame) {
@@ -189,7 +189,7 @@ impl Arena {
                 // RELAXED: statistics.
                 self.bytes.fetch_sub(Frame::footprint(pool.units), Ordering::Relaxed);
                 // SAFETY: private, as in `give`.
-                unsafe { guard.retire(frame, |frame| drop(Box::from_raw(frame))) };
+                unsafe { guard.retire(frame, |frame| Frame::free(frame)) };
             }
         }
     }
@@ -209,7 +209,7 @@ impl Arena {
             while let Some(frame) = pool.take() {
                 // SAFETY: private, made by `Box::into_raw`; the bus is gone, so nobody is pinned for
                 // it.
-                drop(unsafe { Box::from_raw(frame) });
+                unsafe { Frame::free(frame) };
             }
         }
     }

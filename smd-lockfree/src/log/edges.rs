@@ -240,6 +240,41 @@ pub fn retirers() -> Vec<Part> {
     vec![Box::new(first), Box::new(second), Box::new(after)]
 }
 
+/// Rule R4: what is retired has a successor, and the tail is past it.
+pub fn tail_stays() -> Vec<Part> {
+    let log = log();
+    next_segment(&log);
+    let (installing, retiring) = (log.clone(), log.clone());
+    let retire = |log: &Log| {
+        let is_passed = |held: Held| {
+            // SAFETY: lent by the retirer, which holds it.
+            let next = unsafe { held.as_ref() }.next().load(Ordering::Acquire);
+            assert!(!next.is_null(), "the tail is retired");
+        };
+        log.retire(|_| (), is_passed, 0);
+    };
+    vec![
+        Box::new(move || next_segment(&installing)),
+        Box::new(move || retire(&retiring)),
+        Box::new(move || retire(&log)),
+    ]
+}
+
+/// Rule F4: who looks at a surplus frame, without a reference, finds it in memory.
+pub fn surplus() -> Vec<Part> {
+    // No cell to pool it in: a frame whose last reference goes is freed.
+    let log = Arc::new(Log::new(Arc::new(Arena::new(UNITS, 0)), 16, 0));
+    (0..2).for_each(|_| next_segment(&log));
+    let retiring = log.clone();
+    vec![
+        Box::new(move || retiring.retire(|_| (), |_| (), 0)),
+        Box::new(move || {
+            let low = log.acquire_low();
+            log.release(low);
+        }),
+    ]
+}
+
 /// A node over a segment; its lists are told apart by `tag`.
 fn node(frame: Held, tag: u32) -> Node {
     Node {

@@ -70,7 +70,7 @@ impl Frame {
         }
     }
 
-    /// Frees a surplus frame.
+    /// Frees a frame. The one way to do it: in a model it stays, as one that must not be used.
     ///
     /// # Safety
     /// Made by `Box::into_raw`, private, and nobody can look at it any more.

@@ -5,7 +5,8 @@ use smd_lockfree::RecvError;
 use super::{A, bus, queued, word};
 use crate::model::{reached, thread};
 
-/// A kept message outlives participant, sender and bus, which go on different threads.
+/// Kept messages outlive participant, sender and bus, which go on different threads: one in a segment
+/// that leaves the window, and one in a segment that the window has until the bus goes.
 pub fn kept_outlives(segment: usize, sends: usize) {
     let bus = bus(segment);
     let mut all = bus.register(A).expect("registered");
@@ -29,8 +30,16 @@ pub fn kept_outlives(segment: usize, sends: usize) {
     drop(other);
     // `all` goes last here: the sends above must stay wanted.
     writer.join().expect("no panic");
+    let mut last = None;
+    while let Ok(message) = all.try_recv() {
+        last = Some(message.keep());
+    }
     drop(all);
     drop(bus);
+    if let Some(last) = last {
+        reached("kept in the window");
+        assert_eq!(last.bytes(), word(0, sends - 1));
+    }
     reader.join().expect("no panic");
 }
 

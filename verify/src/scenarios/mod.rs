@@ -137,7 +137,8 @@ impl Ledger {
             }
             Err(RecvError::Lagged(lag)) => {
                 assert_eq!(lag.reason, self.reason);
-                assert_eq!((lag.first, lag.count), (self.next, lag.last + 1 - lag.first));
+                let run = (self.next, lag.last + 1 - lag.first);
+                assert_eq!((lag.first, lag.count), run, "a report begins where {self:?} is");
                 self.next = lag.last + 1;
                 self.lost += lag.count;
                 self.events.push(('L', lag.first, lag.last));

@@ -40,6 +40,26 @@ pub fn senders_and_receiver(segment: usize, senders: usize, each: usize, look: u
     }
 }
 
+/// One message beside as many of another sender as retire its segment, which is another than the
+/// receiver stands in; received at the end.
+pub fn retired_beside_its_sender(segment: usize, before: usize, sends: usize) {
+    let bus = bus(segment);
+    let mut slow = bus.register(A).expect("registered");
+    let (one, many) = (bus.sender(), bus.sender());
+    for index in 0..before {
+        queued(&many, A, &word(2, index));
+    }
+    let thread = thread::spawn(move || queued(&one, A, &word(0, 0)));
+    for index in 0..sends {
+        queued(&many, A, &word(1, index));
+    }
+    let number = thread.join().expect("no panic");
+    let mut got = Vec::new();
+    drain(&mut slow, &mut got);
+    contiguous(&got, 1, (before + 1 + sends) as u64);
+    assert_eq!(got[number as usize - 1].word, word(0, 0));
+}
+
 /// A slow participant is handed segments by reference while it receives.
 pub fn handed_references(segment: usize, before: usize, sends: usize, look: usize) {
     let bus = bus(segment);
