@@ -12,9 +12,32 @@ fn flag() -> Arc<ThreadFlag> {
     Arc::new(ThreadFlag::new())
 }
 
+/// Slots without a bus; freed as those of a bus are.
+struct Alone(SenderSlots);
+
+impl Alone {
+    fn new() -> Alone {
+        Alone(SenderSlots::new())
+    }
+}
+
+impl std::ops::Deref for Alone {
+    type Target = SenderSlots;
+
+    fn deref(&self) -> &SenderSlots {
+        &self.0
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.0.clear(&crate::Bus::new().core().log);
+    }
+}
+
 /// Slots of which one belongs to a thread that has ended.
-fn with_an_ended_thread() -> Rc<SenderSlots> {
-    let slots = SenderSlots::new();
+fn with_an_ended_thread() -> Rc<Alone> {
+    let slots = Alone::new();
     let ended = flag();
     drop(slots.take(Some(&ended)));
     ended.end();
@@ -36,7 +59,7 @@ fn g9_a_slot_of_an_ended_thread_goes_to_one_of_those_who_ask() {
 
 #[test]
 fn g9_a_slot_of_a_handle_is_given_up_and_never_looked_at() {
-    let slots = SenderSlots::new();
+    let slots = Alone::new();
     let slot = slots.take(None);
     assert!(!Arc::ptr_eq(&slot, &slots.take(Some(&flag()))), "taken from its handle");
     slot.abandon();
@@ -46,7 +69,7 @@ fn g9_a_slot_of_a_handle_is_given_up_and_never_looked_at() {
 /// Threads, and handles, come and go; each finds its slot used by nobody else.
 #[test]
 fn a_slot_has_one_owner() {
-    let slots = SenderSlots::new();
+    let slots = Alone::new();
     let rounds = if cfg!(miri) { 8 } else { 20_000 };
     let hold = |slot: &Slot| {
         // RELAXED (all): a mark that only a second owner could see.
@@ -74,7 +97,4 @@ fn a_slot_has_one_owner() {
         }
     });
     assert!(slots.nodes().count() <= 8, "{} slots", slots.nodes().count());
-    let mut slots = slots;
-    let log = crate::Bus::new();
-    slots.clear(&log.core().log);
 }
