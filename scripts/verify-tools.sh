@@ -53,7 +53,7 @@ counted() {
         echo "$stage: FAILED, no test ran"
         return 1
     fi
-    echo "$stage: ok, $passed tests passed in $SECONDS s"
+    echo "$stage: ok, $passed tests passed${beside:-} in $SECONDS s"
 }
 
 # Unit tests and small tests on a target, once for each seed.
@@ -66,6 +66,7 @@ miri_on() {
         *) seeds=${SMD_MIRI_SEEDS:-0..32} ;;
     esac
     echo "$stage: target $1, seeds $seeds"
+    beside=", all seeds together, $1, seeds $seeds,"
     MIRIFLAGS="${MIRI[*]} -Zmiri-many-seeds=$seeds" \
         counted cargo +nightly miri test -q -p smd-lockfree --target "$1" --lib --test small
 }

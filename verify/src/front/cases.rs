@@ -93,14 +93,17 @@ impl Tool {
         }
     }
 
-    /// The target directory, below `target` or that of the teeth.
-    pub(super) fn directory(self) -> &'static str {
+    /// The target directory, below that of the workspace, for its own tests and for the copy that
+    /// teeth are applied to: what the two depend on is built once. The reference's is apart where
+    /// this program itself would be replaced by the weakened one.
+    pub(super) fn directory(self, weakened: bool) -> &'static str {
         match self {
             Tool::Loom => "loom",
             Tool::Shuttle => "shuttle",
-            Tool::Reference | Tool::Test => "plain",
-            Tool::Miri => "miri",
-            Tool::Tsan => "tsan",
+            Tool::Reference if weakened => "teeth/plain",
+            Tool::Reference | Tool::Test => "",
+            Tool::Miri => "teeth/miri",
+            Tool::Tsan => "teeth/tsan",
         }
     }
 
@@ -398,10 +401,7 @@ pub(super) fn collect(tools: &[Tool]) -> Result<(Vec<Case>, Vec<Open>), String> 
     let mut cases = Vec::new();
     for &tool in tools {
         println!("building for {}", tool.name());
-        let target = match tool {
-            Tool::Reference => root.join("target"),
-            _ => root.join("target").join(tool.directory()),
-        };
+        let target = root.join("target").join(tool.directory(false));
         let mut build = tool.build(&root, &target);
         build.args(["--lib", "--tests"]);
         let built = run::child(build, Duration::from_secs(1_800), &root.join("target/verify"))?;

@@ -5,6 +5,7 @@ mod names;
 mod report;
 mod run;
 mod teeth;
+mod tools;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,8 +18,9 @@ const USAGE: &str = "\
 usage: cargo verify COMMAND
 
   quick                 every model, every tooth, in minutes; writes results/verify.md
-  deep                  the same with at least 2 preemptions and 20,000 schedules, and the teeth
-                        of Miri and of the thread sanitizer
+  deep                  the same with at least 2 preemptions and 20,000 schedules, with the teeth
+                        of Miri and of the thread sanitizer, and with every stage of
+                        scripts/verify-tools.sh (SMD_MIRI_SEEDS=A..B: Miri's seeds)
   list                  scenarios, teeth, and names without a tooth
   scenario NAME         one scenario: loom_order::lag, or any that contains NAME
   teeth [ID...]         all teeth but those of slow tools, or these; or those whose id begins with ID
@@ -29,7 +31,9 @@ usage: cargo verify COMMAND
   --seed N              scenario, shuttle: where the random schedules start
   --jobs N              so many at a time (all processors)
   --out DIRECTORY       where the results go (results)
-  --no-teeth            quick, deep: only the models";
+  --stress N            deep: so many seconds of stress (600)
+  --no-teeth            quick, deep: none of the teeth
+  --no-tools            deep: nothing of scripts/verify-tools.sh";
 
 /// What the command line said.
 #[derive(Debug, Default)]
@@ -41,7 +45,9 @@ struct Options {
     seed: Option<u64>,
     jobs: Option<u64>,
     out: Option<PathBuf>,
+    stress: Option<u64>,
     no_teeth: bool,
+    no_tools: bool,
 }
 
 impl Options {
@@ -63,7 +69,9 @@ impl Options {
                 "--seed" => options.seed = number()?,
                 "--jobs" => options.jobs = number()?,
                 "--out" => options.out = arguments.next().map(PathBuf::from),
+                "--stress" => options.stress = number()?,
                 "--no-teeth" => options.no_teeth = true,
+                "--no-tools" => options.no_tools = true,
                 option if option.starts_with('-') => {
                     return Err(format!("there is no option {option}\n\n{USAGE}"));
                 }
@@ -134,18 +142,24 @@ fn everything(options: &Options, deep: bool) -> Result<bool, String> {
     });
     let bites =
         if options.no_teeth { Vec::new() } else { teeth::run(teeth, options.jobs(), deep)? };
+    let watched = if deep && !options.no_tools {
+        tools::run(options.stress.unwrap_or(600), options.jobs())?
+    } else {
+        Vec::new()
+    };
     let report = report::Report {
         form: if deep { "deep" } else { "quick" },
         names: &names,
         outcomes: &outcomes,
         bites: &bites,
+        watched: &watched,
         open: &open,
         seconds: start.elapsed().as_secs_f64(),
         with_teeth: !options.no_teeth,
     };
     let out = options.out.clone().unwrap_or_else(|| root().join("results"));
     report.write(&out)?;
-    let faults = report.faults(deep);
+    let faults = report.faults();
     println!();
     faults.iter().for_each(|fault| println!("FAILED {fault}"));
     println!("{}", report.summary());

@@ -10,6 +10,7 @@ use super::cases::{Open, Outcome, Told};
 use super::names::Name;
 use super::root;
 use super::teeth::{self, Bite};
+use super::tools::{Found, Watched};
 
 /// At least so many teeth.
 const TEETH: usize = 25;
@@ -21,6 +22,7 @@ pub(super) struct Report<'r> {
     pub(super) names: &'r [Name],
     pub(super) outcomes: &'r [Outcome],
     pub(super) bites: &'r [Bite],
+    pub(super) watched: &'r [Watched],
     pub(super) open: &'r [Open],
     pub(super) seconds: f64,
     pub(super) with_teeth: bool,
@@ -65,8 +67,8 @@ impl Place {
 }
 
 impl Report<'_> {
-    /// What must be mended. `deep`: every name must have a tooth.
-    pub(super) fn faults(&self, deep: bool) -> Vec<String> {
+    /// What must be mended.
+    pub(super) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         for outcome in self.outcomes {
             if let Some(fault) = &outcome.fault {
@@ -76,7 +78,10 @@ impl Report<'_> {
         for bite in self.bites.iter().filter(|bite| !bite.bit() && !bite.is_skipped()) {
             faults.push(format!("tooth {}: {}", bite.tooth.id, bite.result.name().to_lowercase()));
         }
-        if deep && self.with_teeth {
+        for watched in self.watched.iter().filter(|watched| watched.found == Found::Failed) {
+            faults.push(format!("{}: {}", watched.stage, watched.said));
+        }
+        if self.with_teeth {
             for name in teeth::bare(self.names, self.bites) {
                 faults.push(format!("no tooth for {}", name.name));
             }
@@ -130,6 +135,7 @@ impl Report<'_> {
         self.page_of_names(&mut page);
         self.page_of_models(&mut page);
         self.page_of_states(&mut page);
+        self.page_of_tools(&mut page);
         if !self.open.is_empty() {
             page.push_str("## Open\n\nScenarios that are ignored until what they ask holds.\n\n");
             for open in self.open {
@@ -243,6 +249,27 @@ impl Report<'_> {
         page.push('\n');
     }
 
+    fn page_of_tools(&self, page: &mut String) {
+        if self.watched.is_empty() {
+            return;
+        }
+        page.push_str(
+            "## Watched while it runs\n\n| stage | command | s | result | it said |\n|---|---|---|---|---|\n",
+        );
+        for watched in self.watched {
+            let _ = writeln!(
+                page,
+                "| {} | `{}` | {:.0} | {} | {} |",
+                watched.stage,
+                watched.command,
+                watched.seconds,
+                watched.found.name(),
+                watched.said
+            );
+        }
+        page.push('\n');
+    }
+
     fn json(&self, place: &Place) -> String {
         let mut json = String::from("{\n");
         for (what, value) in &place.rows {
@@ -282,6 +309,17 @@ impl Report<'_> {
             )
         });
         list(&mut json, "teeth", teeth);
+        let watched = self.watched.iter().map(|watched| {
+            format!(
+                "{{\"stage\": {}, \"command\": {}, \"seconds\": {:.1}, \"result\": {}, \"said\": {}}}",
+                text(watched.stage),
+                text(&watched.command),
+                watched.seconds,
+                text(watched.found.name()),
+                text(&watched.said)
+            )
+        });
+        list(&mut json, "watched", watched);
         let bare = teeth::bare(self.names, self.bites);
         list(&mut json, "without_tooth", bare.into_iter().map(|name| text(&name.name)));
         json.truncate(json.len() - 2);

@@ -37,6 +37,8 @@ pub(super) fn all<T: Send, R: Send>(
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) success: bool,
+    /// `None`: by a signal.
+    pub(super) code: Option<i32>,
     pub(super) timed_out: bool,
     /// What it wrote, to both streams.
     pub(super) output: String,
@@ -86,6 +88,7 @@ pub(super) fn child(
     std::fs::remove_file(&path).map_err(fail)?;
     Ok(Ended {
         success: status.success() && !timed_out,
+        code: status.code(),
         timed_out,
         output: String::from_utf8_lossy(&output).into_owned(),
         seconds: start.elapsed().as_secs_f64(),

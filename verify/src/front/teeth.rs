@@ -295,13 +295,12 @@ impl Tree {
             write_changed(&path, text.as_bytes())?;
         }
         let (file, test) = tooth.parts();
-        let target = self.directory.join(tooth.tool.directory());
+        let target = self.source.join("target").join(tooth.tool.directory(true));
         let mut build = tooth.tool.build(&self.tree, &target);
         match file {
             "lib" => _ = build.arg("--lib"),
             file => _ = build.args(["--test", file]),
         }
-        build.args(["--config", "profile.release.debug=false"]);
         build.args(["--config", "profile.release.incremental=true"]);
         let scratch = self.source.join("target/verify");
         let built = run::child(build, Duration::from_secs(600), &scratch)?;
