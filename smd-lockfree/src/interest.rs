@@ -2,6 +2,9 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(any(smd_loom, smd_shuttle))]
+pub mod edges;
+
 use std::sync::{Arc as StdArc, Weak};
 
 use crate::class::Class;

@@ -17,7 +17,7 @@ use super::word::Head;
 
 /// Where the cursor is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
+pub(super) enum Place {
     /// In a segment of the window, or one that left it while the cursor stood there; referenced.
     Window,
     /// In a segment that a spill node handed over; referenced.
@@ -31,7 +31,7 @@ enum Place {
 /// The cursor of one participant; nobody else ever writes it.
 #[derive(Debug)]
 pub(crate) struct Cursor {
-    place: Place,
+    pub(super) place: Place,
     frame: Held,
     /// Number of the segment in `frame` (not for a chunk).
     number: u64,

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(any(smd_loom, smd_shuttle))]
+pub mod edges;
 pub(crate) mod replay;
 pub(crate) mod table;
 
