@@ -97,17 +97,17 @@ impl Count<'_> {
         }
         let progress = &self.record.progress;
         // EDGE spill.stood: Acquire here; AcqRel where the participant takes it out.
-        let stood = progress.stood.load(Ordering::Acquire);
-        if let Some(stood) = NonNull::new(stood) {
-            total += self.stood(stood, below);
-        }
+        let stood = NonNull::new(progress.stood.load(Ordering::Acquire));
+        // Only what was counted there: what the participant has taken out meanwhile is `current`.
+        let in_cell = stood.and_then(|frame| Some((frame, self.stood(frame, below)?)));
+        total += in_cell.map_or(0, |(_, count)| count);
         // EDGE registry.progress: both were stored before the exchange that took the node, and
         // `range` loaded `taken` with Acquire. Torn only while the next node is being taken, and
         // then the look at `taken` below says so, or the ring had it.
         let current = progress.current.load(Ordering::Relaxed);
         let tag = progress.current_tag.load(Ordering::Relaxed);
         if let Some(current) = NonNull::new(current)
-            && current.as_ptr() != stood
+            && in_cell.is_none_or(|(frame, _)| frame != current)
             && range.clone().filter_map(|index| spill.peek(index)).all(|node| node.frame != current)
         {
             total += self.node(current, tag, below);
@@ -121,16 +121,16 @@ impl Count<'_> {
         Some(total)
     }
 
-    /// The segment in the cell of who stands in it; 0 if it is gone.
-    fn stood(&self, frame: Held, below: u64) -> u64 {
+    /// The segment in the cell of who stands in it; `None` if it is there no more.
+    fn stood(&self, frame: Held, below: u64) -> Option<u64> {
         // SAFETY: read from the cell under our pin, when it was referenced.
         let life = unsafe { frame.as_ref() };
         if !life.acquire_any() {
-            return 0;
+            return None;
         }
         // EDGE spill.stood: as in `spill`.
         let still = self.record.progress.stood.load(Ordering::Acquire) == frame.as_ptr();
-        let total = if still { self.segment(life, below) } else { 0 };
+        let total = still.then(|| self.segment(life, below));
         self.log.release(frame);
         total
     }
