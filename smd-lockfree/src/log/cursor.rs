@@ -138,8 +138,8 @@ impl Cursor {
         // RELAXED: nothing at or before this segment was handed over for this participant that it
         // has not got; a trim of it sees `next_sequence`, stored next, or finds nothing to trim.
         record.progress.standing.fetch_max(number, Ordering::Relaxed);
-        // EDGE registry.progress: Release here; Acquire in `Record::next_sequence`.
-        record.progress.next_sequence.store(point.sequence, Ordering::Release);
+        // RELAXED: see `Record::next_sequence`. The retirer has it by edge `registry.placed`.
+        record.progress.next_sequence.store(point.sequence, Ordering::Relaxed);
         Cursor {
             place: Place::Window,
             frame: point.frame,
@@ -196,8 +196,8 @@ impl Cursor {
     /// Publishes how far the participant is.
     #[inline(always)]
     pub(crate) fn publish(&self, record: &Record) {
-        // EDGE registry.progress: Release here; Acquire in `Record::next_sequence`.
-        record.progress.next_sequence.store(self.sequence, Ordering::Release);
+        // RELAXED: see `Record::next_sequence`.
+        record.progress.next_sequence.store(self.sequence, Ordering::Relaxed);
     }
 
     /// Goes on to the next wanted message.
