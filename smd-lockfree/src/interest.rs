@@ -1,4 +1,8 @@
 //! Telling who asked that the union of all masks has changed.
+//!
+//! | edge | release end | acquire end | carries |
+//! |---|---|---|---|
+//! | `interest.list` | exchange of the list | its load | the observers |
 
 #![allow(unsafe_code)]
 

@@ -101,6 +101,7 @@ fn spill_stand() {
 #[test]
 fn spill_standing() {
     Model::new("edge spill.standing")
+        .preemptions(1)
         .reaches(&["handed over in the cell"])
         .check(|| then(log::standing()));
 }

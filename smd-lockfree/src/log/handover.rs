@@ -154,6 +154,7 @@ impl Handover<'_> {
         loop {
             // What lies there is what this retirer, or an earlier one, put there last.
             if !old.is_null() && self.record.next_sequence() < self.open.stood_end {
+                mark("the cell is not free");
                 return false;
             }
             self.frame().acquire_held();

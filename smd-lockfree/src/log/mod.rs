@@ -130,7 +130,7 @@
 //! | `spill.push` | store of `filled` | load of `filled` | the node |
 //! | `spill.take` | exchange of `taken` | load of `taken` | the lost totals of the node that follows |
 //! | `spill.stand` (fence) | `standing` stored, `low` loaded | `low` stored, `standing` loaded | rule H3 |
-//! | `spill.stood` | the cell filled | the cell emptied | the segment |
+//! | `spill.stood` | the cell filled; emptied by its participant | the cell emptied; looked at | the segment, all of it; `current` |
 //! | `spill.standing` | store of `standing` | its load | `next_sequence` stored before |
 //! | `spill.ring` | store of `ring` | its load | the empty slots |
 //! | `log.chunk` | append's exchange of a head | the participant's exchange, `Frame::head` | the copied record |
