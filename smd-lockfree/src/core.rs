@@ -1,4 +1,9 @@
 //! What every handle of one bus shares.
+//!
+//! | edge | release end | acquire end | carries |
+//! |---|---|---|---|
+//! | `core.closed` | store of `closed` | its load | the closed log |
+//! | `core.producers` | a handle's subtraction | the last one's | what went through the handle |
 
 #![allow(unsafe_code)]
 
@@ -186,7 +191,7 @@ impl Core {
     /// Closes the bus; the first number that will never be given.
     pub(crate) fn close(&self) -> u64 {
         let closed = self.log.close(self.now());
-        // EDGE core.closed: Release here; Acquire in `is_closed`.
+        // EDGE core.closed: Release here; Acquire in `is_closed`. Who sees it finds the log's end.
         self.closed.store(true, Ordering::Release);
         match closed {
             Some(sequence) => {

@@ -3,6 +3,8 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod context;
+#[cfg(any(smd_loom, smd_shuttle))]
+pub mod edges;
 pub(crate) mod handle;
 
 use std::fmt;

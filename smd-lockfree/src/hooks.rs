@@ -10,7 +10,7 @@ pub(crate) use nothing::mark;
 #[cfg(test)]
 pub(crate) use stop::{Place, at_next, give_no_room_to, has_room, reached, stop_next_send};
 #[cfg(any(smd_loom, smd_shuttle))]
-pub(crate) use watched::{mark, take_marks};
+pub(crate) use watched::{mark, marked, take_marks};
 
 #[cfg(not(any(smd_loom, smd_shuttle)))]
 mod nothing {
@@ -42,6 +42,13 @@ mod watched {
                 None => marks.push((state, 1)),
             }
         });
+    }
+
+    /// How often that was noted, since the list was taken last.
+    pub(crate) fn marked(state: &'static str) -> u64 {
+        MARKS.with(|marks| {
+            marks.borrow().iter().find(|(known, _)| *known == state).map_or(0, |(_, count)| *count)
+        })
     }
 
     /// Takes what was noted: each state, and how often.

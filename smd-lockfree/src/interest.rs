@@ -1,6 +1,13 @@
 //! Telling who asked that the union of all masks has changed.
+//!
+//! | edge | release end | acquire end | carries |
+//! |---|---|---|---|
+//! | `interest.list` | exchange of the list | its load | the observers |
 
 #![allow(unsafe_code)]
+
+#[cfg(any(smd_loom, smd_shuttle))]
+pub mod edges;
 
 use std::sync::{Arc as StdArc, Weak};
 

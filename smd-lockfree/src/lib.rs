@@ -296,8 +296,12 @@ pub fn __live_frames() -> usize {
 #[cfg(any(smd_loom, smd_shuttle))]
 #[doc(hidden)]
 pub mod __edges {
+    pub use crate::event_loop::edges as event_loop;
+    pub use crate::interest::edges as interest;
     pub use crate::log::edges as log;
     pub use crate::registry::edges as registry;
+    pub use crate::retained::edges as retained;
+    pub use crate::send::edges as send;
     pub use crate::wait::edges as wait;
 }
 

@@ -12,6 +12,13 @@ fn batch_against_close() {
 }
 
 #[test]
+fn closed_at_its_end() {
+    Model::new("closed at its end")
+        .reaches(&["seen closed"])
+        .check(|| closing::closed_at_its_end(WIDE));
+}
+
+#[test]
 fn close_against_send() {
     Model::new("close against send")
         .reaches(&["send refused"])

@@ -1,7 +1,7 @@
 //! Single edges, under loom.
 #![cfg(smd_loom)]
 
-use smd_lockfree::__edges::{log, registry, wait};
+use smd_lockfree::__edges::{event_loop, interest, log, registry, retained, send, wait};
 use verify::model::Model;
 use verify::scenarios::edge::{then, together};
 
@@ -11,6 +11,11 @@ fn arena_pool() {
         .preemptions(3)
         .reaches(&["frame reused"])
         .check(|| together(log::pool()));
+}
+
+#[test]
+fn arena_over() {
+    Model::new("edge arena.over").preemptions(3).check(|| together(log::over()));
 }
 
 #[test]
@@ -88,6 +93,63 @@ fn spill_takers() {
 }
 
 #[test]
+fn spill_stood() {
+    Model::new("edge spill.stood")
+        .reaches(&["handed over in the cell"])
+        .check(|| then(log::stood()));
+}
+
+#[test]
+fn spill_stood_counted() {
+    Model::new("edge spill.stood, counted")
+        .preemptions(3)
+        .check(|| then(log::counted_in_its_cell()));
+}
+
+#[test]
+fn spill_stand() {
+    Model::new("edge spill.stand")
+        .preemptions(1)
+        .reaches(&["trimmed"])
+        .check(|| then(log::stand()));
+}
+
+#[test]
+fn spill_standing() {
+    Model::new("edge spill.standing")
+        .preemptions(1)
+        .reaches(&["handed over in the cell"])
+        .check(|| then(log::standing()));
+}
+
+#[test]
+fn stuck_in_a_segment() {
+    Model::new("stuck in a segment")
+        .reaches(&["in the cell too", "trimmed"])
+        .check(|| then(log::stuck_in_a_segment()));
+}
+
+#[test]
+fn stuck_in_a_copied_segment() {
+    Model::new("stuck in a copied segment")
+        .preemptions(1)
+        .reaches(&["in the cell too", "trimmed"])
+        .check(|| then(log::stuck_in_a_copied_segment()));
+}
+
+#[test]
+fn stuck_on_the_way_back() {
+    Model::new("stuck on the way back")
+        .reaches(&["trimmed"])
+        .check(|| then(log::stuck_on_the_way_back()));
+}
+
+#[test]
+fn registry_progress() {
+    Model::new("edge registry.progress").preemptions(3).check(|| then(log::counted_in_its_ring()));
+}
+
+#[test]
 fn registry_interest() {
     Model::new("edge registry.interest").preemptions(3).check(|| together(registry::interest()));
 }
@@ -127,4 +189,51 @@ fn wait_announce() {
 #[test]
 fn wait_announced_meanwhile() {
     Model::new("announced meanwhile").preemptions(3).check(|| then(wait::announced_meanwhile()));
+}
+
+#[test]
+fn wait_end() {
+    Model::new("edge wait.end").preemptions(3).reaches(&["woken"]).check(|| then(wait::ended()));
+}
+
+#[test]
+fn send_thread() {
+    Model::new("edge send.thread")
+        .preemptions(3)
+        .reaches(&["slot taken over"])
+        .check(|| then(send::thread()));
+}
+
+#[test]
+fn retained_list() {
+    Model::new("edge retained.list").preemptions(3).check(|| then(retained::list()));
+}
+
+#[test]
+fn retained_kept() {
+    Model::new("edge retained.kept")
+        .preemptions(3)
+        .reaches(&["state kept"])
+        .check(|| then(retained::kept()));
+}
+
+#[test]
+fn retained_forget() {
+    Model::new("edge retained.forget")
+        .preemptions(3)
+        .reaches(&["state kept"])
+        .check(|| then(retained::forgotten()));
+}
+
+#[test]
+fn loop_ended() {
+    Model::new("edge loop.ended").preemptions(3).check(|| then(event_loop::ended()));
+}
+
+#[test]
+fn interest_list() {
+    Model::new("edge interest.list")
+        .preemptions(3)
+        .reaches(&["observer called"])
+        .check(|| then(interest::list()));
 }

@@ -1,4 +1,8 @@
 //! A loop, seen from other threads.
+//!
+//! | edge | release end | acquire end | carries |
+//! |---|---|---|---|
+//! | `loop.ended` (fence) | `ended` stored, jobs dropped | job pushed, `ended` loaded | no job outlives the loop |
 
 use std::fmt;
 
@@ -52,8 +56,8 @@ impl Shared {
     }
 
     pub(super) fn end(&self) {
-        // EDGE loop.ended: Release here; Acquire in `LoopHandle`.
-        self.ended.store(true, Ordering::Release);
+        // RELAXED: the fence orders it.
+        self.ended.store(true, Ordering::Relaxed);
         // FENCE loop.ended: `ended` stored and jobs dropped, against a job pushed and `ended` loaded.
         fence(Ordering::SeqCst);
         self.drop_jobs();
@@ -64,8 +68,8 @@ impl Shared {
     }
 
     fn has_ended(&self) -> bool {
-        // EDGE loop.ended: see above.
-        self.ended.load(Ordering::Acquire)
+        // RELAXED: behind a push the fence of `wake` orders it; before one it only spares that.
+        self.ended.load(Ordering::Relaxed)
     }
 }
 
@@ -120,7 +124,7 @@ impl LoopHandle {
             return;
         }
         self.0.jobs.push(Box::new(job));
-        // Fences, too.
+        // FENCE loop.ended: in `wake`: the job against `ended`.
         self.0.wake();
         if self.0.has_ended() {
             // It came behind the loop's last look: a job may hold what holds this.

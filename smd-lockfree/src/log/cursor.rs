@@ -17,7 +17,7 @@ use super::word::Head;
 
 /// Where the cursor is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
+pub(super) enum Place {
     /// In a segment of the window, or one that left it while the cursor stood there; referenced.
     Window,
     /// In a segment that a spill node handed over; referenced.
@@ -31,7 +31,7 @@ enum Place {
 /// The cursor of one participant; nobody else ever writes it.
 #[derive(Debug)]
 pub(crate) struct Cursor {
-    place: Place,
+    pub(super) place: Place,
     frame: Held,
     /// Number of the segment in `frame` (not for a chunk).
     number: u64,
@@ -138,8 +138,8 @@ impl Cursor {
         // RELAXED: nothing at or before this segment was handed over for this participant that it
         // has not got; a trim of it sees `next_sequence`, stored next, or finds nothing to trim.
         record.progress.standing.fetch_max(number, Ordering::Relaxed);
-        // EDGE registry.progress: Release here; Acquire in `Record::next_sequence`.
-        record.progress.next_sequence.store(point.sequence, Ordering::Release);
+        // RELAXED: see `Record::next_sequence`. The retirer has it by edge `registry.placed`.
+        record.progress.next_sequence.store(point.sequence, Ordering::Relaxed);
         Cursor {
             place: Place::Window,
             frame: point.frame,
@@ -196,8 +196,8 @@ impl Cursor {
     /// Publishes how far the participant is.
     #[inline(always)]
     pub(crate) fn publish(&self, record: &Record) {
-        // EDGE registry.progress: Release here; Acquire in `Record::next_sequence`.
-        record.progress.next_sequence.store(self.sequence, Ordering::Release);
+        // RELAXED: see `Record::next_sequence`.
+        record.progress.next_sequence.store(self.sequence, Ordering::Relaxed);
     }
 
     /// Goes on to the next wanted message.
@@ -470,7 +470,11 @@ impl Cursor {
             let low = view.log.acquire_low();
             // SAFETY: held.
             let number = unsafe { low.as_ref() }.number();
-            if self.stand(view, number, &view.log.pin())
+            // First, so that nobody takes it to stand here while it still is in the ring: what was
+            // put there below `low` is seen.
+            if record.spill.is_empty()
+                && !self.has_stood(record)
+                && self.stand(view, number, &view.log.pin())
                 && record.spill.is_empty()
                 && !self.has_stood(record)
             {
@@ -559,8 +563,9 @@ impl Cursor {
             return;
         }
         self.take_gap(&node);
-        // RELAXED: taking went through `taken`; the retirer reads both in that order.
-        record.progress.standing.fetch_max(node.first_segment, Ordering::Relaxed);
+        // EDGE spill.standing: Release here; Acquire in `Handover`. Carries `next_sequence` and that
+        // the node was taken.
+        record.progress.standing.fetch_max(node.first_segment, Ordering::Release);
         if node.chunk {
             self.place = Place::Chunk;
             self.frame = node.frame;

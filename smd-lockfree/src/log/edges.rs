@@ -13,6 +13,10 @@ use crate::sync::Arc;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::local::OwnerCell;
 
+mod handed;
+
+pub use handed::*;
+
 use super::arena::Arena;
 use super::frame::{Frame, segment_tag};
 use super::spill::{Gap, Lost, Node, Spill};
@@ -30,8 +34,8 @@ fn log() -> Arc<Log> {
     Arc::new(Log::new(arena(), 16, 0))
 }
 
-fn head() -> Head {
-    Head::new(Class::INTERACTION, 0, 0, false, false)
+fn head(len: usize) -> Head {
+    Head::new(Class::INTERACTION, len, 0, false, false)
 }
 
 /// Seals the tail and installs another.
@@ -59,6 +63,33 @@ pub fn pool() -> Vec<Part> {
             }) as Part
         })
         .collect()
+}
+
+/// `arena.over`: who frees a frame at once does so behind everybody's last look at frames.
+pub fn over() -> Vec<Part> {
+    // No cell to pool in: a frame is freed at once, or through the epoch, which the bytes tell.
+    let arena = Arc::new(Arena::new(UNITS, 0));
+    let frame = arena.take();
+    // SAFETY: private.
+    unsafe { (*frame).begin(segment_tag(1), 1, 1, 1, 0) };
+    let kept = Shared(NonNull::new(frame).expect("just taken"));
+    let before = arena.bytes();
+    let looks = Arc::new(OwnerCell::new(0));
+    let (ending, looking) = (arena.clone(), looks.clone());
+    let bus = move || {
+        // SAFETY: this thread's, until the bus is over.
+        unsafe { looking.with(|looks| *looks += 1) };
+        ending.end();
+    };
+    let keeper = move || {
+        // SAFETY: the kept message's reference.
+        unsafe { arena.release(kept.held().as_ptr()) };
+        if arena.bytes() == before {
+            // SAFETY: the bus is over, so nobody looks any more.
+            unsafe { looks.with(|looks| *looks += 1) };
+        }
+    };
+    vec![Box::new(bus), Box::new(keeper)]
 }
 
 /// `frame.last`: every use of a frame is over before its last user clears it.
@@ -153,7 +184,7 @@ pub fn complete() -> Vec<Part> {
         unsafe {
             frame.fill(0, 9, None, &[]);
             frame.add_to_union(1);
-            frame.publish(0, head());
+            frame.publish(0, head(0));
         }
     };
     let walker = move || {

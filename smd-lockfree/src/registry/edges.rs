@@ -15,10 +15,20 @@ use super::record::{Choices, Record, UNKNOWN};
 
 /// A record of a participant that wants `mask`.
 pub(crate) fn record(mask: u32, waiter: Arc<Waiter>) -> Arc<Record> {
+    record_with(mask, waiter, 4, Policy::Backpressure)
+}
+
+/// The same, with a depth and what happens there.
+pub(crate) fn record_with(
+    mask: u32,
+    waiter: Arc<Waiter>,
+    depth: u64,
+    policy: Policy,
+) -> Arc<Record> {
     let choices = Choices {
         name: Name::new("model").expect("a short name"),
-        depth: 4,
-        policy: Policy::Backpressure,
+        depth,
+        policy,
         mask,
         exclude_own: false,
         retained: false,

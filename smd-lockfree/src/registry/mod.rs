@@ -27,7 +27,7 @@
 //! |---|---|---|---|
 //! | `registry.current` | exchange of `current` | load of `current` | the snapshot |
 //! | `registry.interest` | exchange of `interest` | load of `interest` | the snapshot of that version |
-//! | `registry.progress` | store of `next_sequence` | its load | `current` node, counters |
+//! | `registry.progress` | exchange that takes a node, behind the store of `current` | load of `taken`, before that of `current` | what is being read, to who counts |
 //! | `registry.left` | exchange of `left` | its load | nothing but the fact |
 //! | `registry.mask` | store of `generation` (and a fence) | its load (and a fence) | mask and numbers of one generation |
 //! | `registry.placed` (fence) | `placed` stored, `missed` loaded | `missed` stored, `placed` loaded | rule H7 of the log |

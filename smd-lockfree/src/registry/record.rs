@@ -243,9 +243,10 @@ impl Record {
     }
 
     pub(crate) fn next_sequence(&self) -> u64 {
-        // EDGE registry.progress: Acquire here; Release where the participant stores it. A counter
-        // that sees the number sees the node that the participant took before.
-        self.progress.next_sequence.load(Ordering::Acquire)
+        // RELAXED: it only grows, and carries nothing. By an older number more is counted and handed
+        // over, never less; a node or a frame is let go by exchanges of their own.
+        // FENCE wait.room: who waits for room loads it behind a fence.
+        self.progress.next_sequence.load(Ordering::Relaxed)
     }
 }
 

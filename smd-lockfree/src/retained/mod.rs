@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(any(smd_loom, smd_shuttle))]
+pub mod edges;
 pub(crate) mod replay;
 pub(crate) mod table;
 
@@ -146,7 +148,7 @@ impl Retained {
 
 impl Entry {
     pub(crate) fn is_cleared(&self) -> bool {
-        // EDGE retained.cleared: Acquire here; Release in `Table::remove`.
-        self.cleared.load(Ordering::Acquire)
+        // RELAXED: nothing but the fact; `keep` has it by its exchange.
+        self.cleared.load(Ordering::Relaxed)
     }
 }

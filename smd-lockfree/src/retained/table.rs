@@ -12,7 +12,7 @@
 //! |---|---|---|---|
 //! | `retained.list` | exchange of the list | its load | the entries |
 //! | `retained.kept` | exchange of `kept` | its load | the copied message |
-//! | `retained.cleared` | store of `cleared` | its load | nothing but the fact |
+//! | `retained.forget` | exchange of `kept` by who clears | that of the retirer | `cleared` |
 
 use std::ptr::NonNull;
 
@@ -22,7 +22,7 @@ use crate::log::handover::next_chunk_number;
 use crate::log::tail::{Held, Log};
 use crate::log::word::{EXTRA_BYTES, Extra, Head};
 use crate::sync::Arc;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::sync::epoch::Domain;
 use crate::sync::local::OwnerCell;
 use crate::sync::slab::UNIT;
@@ -187,17 +187,15 @@ impl Table {
     /// Removes an entry; `false`: it was removed before.
     pub(crate) fn remove(&self, log: &Log, entry: &Arc<Entry>) -> bool {
         let domain = &log.arena.domain;
-        // EDGE retained.cleared: Release here; Acquire in `Entry::is_cleared`.
-        entry.cleared.store(true, Ordering::Release);
+        // RELAXED: carries nothing; to the retirer it goes by the exchange in `forget`.
+        entry.cleared.store(true, Ordering::Relaxed);
         let removed = self.replace(domain, |list| {
             let before = list.entries.len();
             list.entries.retain(|other| !Arc::ptr_eq(other, entry));
             let removed = list.entries.len() < before;
             (removed, removed)
         });
-        // FENCE retained.forget: `cleared` against the retirer's store of `kept`: one of the two
-        // finds the copy.
-        fence(Ordering::SeqCst);
+        // Behind `cleared`: see there.
         entry.forget(log);
         removed
     }
@@ -276,14 +274,14 @@ impl Entry {
             (*copy).publish(0, head);
         }
         // EDGE retained.kept: Release here; Acquire in `read`.
+        // EDGE retained.forget: Acquire here; Release in `forget`. Of this exchange and that of who
+        // clears the later one finds the earlier: that one the copy, or this one `cleared`.
         let old = self.kept.swap(copy, Ordering::AcqRel);
         mark("state kept");
         if !old.is_null() {
             // SAFETY: the entry's reference on the older copy.
             unsafe { log.arena.release(old) };
         }
-        // FENCE retained.forget: see `Table::remove`.
-        fence(Ordering::SeqCst);
         if self.is_cleared() {
             self.forget(log);
         }
@@ -292,6 +290,7 @@ impl Entry {
     /// Gives the copy up.
     fn forget(&self, log: &Log) {
         // EDGE retained.kept: Acquire here; Release in `keep`.
+        // EDGE retained.forget: Release here; Acquire in `keep`. Carries `cleared`.
         let kept = self.kept.swap(std::ptr::null_mut(), Ordering::AcqRel);
         if !kept.is_null() {
             // SAFETY: the entry's reference.

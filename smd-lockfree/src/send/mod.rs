@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(any(smd_loom, smd_shuttle))]
+pub mod edges;
 pub(crate) mod gate;
 pub(crate) mod slots;
 pub(crate) mod state;

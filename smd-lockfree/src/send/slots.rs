@@ -3,6 +3,12 @@
 //! A thread remembers its slot of each bus; the slot itself belongs to the bus, so that dropping
 //! the last handle frees everything, whichever threads are still alive. A slot whose thread has
 //! ended serves the next thread.
+//!
+//! | edge | release end | acquire end | carries |
+//! |---|---|---|---|
+//! | `send.slot` | store of `owner` | exchange of `owner` | the slot's state and flag |
+//! | `send.slots` | exchange of `first` | its load | the node and its slot |
+//! | `send.thread` | flag cleared by the thread that ends | flag loaded by who checks a slot | the states of its slots |
 
 use crate::core::Core;
 use crate::log::tail::Log;

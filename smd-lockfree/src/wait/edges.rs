@@ -1,5 +1,8 @@
 //! The edges of waiting one by one, for who checks them (see the log's).
 
+use std::sync::Arc as StdArc;
+use std::task::{Wake, Waker};
+
 use crate::hooks::Part;
 use crate::registry::Registry;
 use crate::registry::edges::record;
@@ -60,4 +63,30 @@ pub fn announced() -> Vec<Part> {
 /// Rule W3: what is announced while a waker is at work stays.
 pub fn announced_meanwhile() -> Vec<Part> {
     sleepers(2)
+}
+
+struct Nobody;
+
+impl Wake for Nobody {
+    fn wake(self: StdArc<Self>) {}
+}
+
+/// `wait.end`: a sleeper that goes leaves no waker behind, also not one that is just being woken.
+pub fn ended() -> Vec<Part> {
+    let task = StdArc::new(Nobody);
+    let waiter = Arc::new(Waiter::new());
+    waiter.arm_waker(&Waker::from(task.clone()));
+    waiter.announce(1, false);
+    let (ending, waking) = (waiter.clone(), waiter.clone());
+    let sleeper = move || ending.end();
+    let waker = move || {
+        if waking.notify(1) {
+            waking.wake();
+        }
+    };
+    let after = move || {
+        assert_eq!(StdArc::strong_count(&task), 1, "a waker stays behind its sleeper");
+        drop(waiter);
+    };
+    vec![Box::new(sleeper), Box::new(waker), Box::new(after)]
 }

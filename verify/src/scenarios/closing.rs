@@ -39,6 +39,21 @@ pub fn batch_against_close(segment: usize, batch: usize, look: usize) {
     assert_eq!(all.try_recv().err(), Some(RecvError::Closed));
 }
 
+/// Who sees the bus closed finds its end behind what was accepted.
+pub fn closed_at_its_end(segment: usize) {
+    let bus = bus(segment);
+    let mut all = bus.register(A).expect("registered");
+    let other = bus.clone();
+    let thread = thread::spawn(move || {
+        if other.is_closed() {
+            reached("seen closed");
+            assert_eq!(all.try_recv().err(), Some(RecvError::Closed), "closed, and no end of it");
+        }
+    });
+    bus.close();
+    thread.join().expect("no panic");
+}
+
 /// Sends, a registration and a blocking receive against the close.
 pub fn close_against_all(segment: usize, sends: usize, register: bool) {
     let bus = bus(segment);
