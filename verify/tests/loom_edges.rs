@@ -132,7 +132,6 @@ fn stuck_in_a_segment() {
 #[test]
 fn stuck_in_a_copied_segment() {
     Model::new("stuck in a copied segment")
-        .preemptions(1)
         .reaches(&["in the cell too", "trimmed"])
         .check(|| then(log::stuck_in_a_copied_segment()));
 }

@@ -470,13 +470,11 @@ impl Cursor {
             let low = view.log.acquire_low();
             // SAFETY: held.
             let number = unsafe { low.as_ref() }.number();
-            // First, so that nobody takes it to stand here while it still is in the ring: what was
-            // put there below `low` is seen.
+            // First the look, which `low` makes complete: what was put into ring or cell below it. So
+            // the cursor never seems to stand before what is still there.
             if record.spill.is_empty()
                 && !self.has_stood(record)
                 && self.stand(view, number, &view.log.pin())
-                && record.spill.is_empty()
-                && !self.has_stood(record)
             {
                 mark("back in the window");
                 self.enter(low, number, Place::Window, view);

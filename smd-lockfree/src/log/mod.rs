@@ -67,9 +67,9 @@
 //! - **P3** Cross: `next_sequence` is stored first; then the successor is acquired (F3), `standing`
 //!   is stored, a fence, and `low` is looked at again. Passed at either look: P4.
 //! - **P4** Passed: take the spill node by node. When it is empty: acquire `low`, see that the spill
-//!   is empty, store `standing`, fence, see that `low` is still there **and then** that the spill is
-//!   still empty; then nothing wanted lies below `low`, and the cursor stands at its beginning.
-//!   The first look keeps `standing` from running ahead of nodes that are still in the ring.
+//!   is still empty, **then** store `standing`, fence, and see that `low` is still there; then nothing
+//!   wanted lies below `low`, and the cursor stands at its beginning. `standing` so never runs ahead
+//!   of what is still in the ring.
 //! - **P5** A sleeper keeps no reference: it remembers segment, place and number, and comes back
 //!   by F3 or P4.
 //!
