@@ -15,9 +15,20 @@ pub(super) enum Tool {
     Shuttle,
     /// The sequential reference model.
     Reference,
-    /// The library's own tests: for teeth.
+    /// The library's own tests: for teeth, as the two below.
     Test,
+    /// The same under Miri.
+    Miri,
+    /// The same under the thread sanitizer, the standard library included.
+    Tsan,
 }
+
+/// What Miri needs to be told: as in `scripts/verify-tools.sh`, which says why.
+const MIRI_FLAGS: &str =
+    "-Zmiri-tree-borrows -Zmiri-disable-isolation -Zmiri-permissive-provenance";
+
+/// What the thread sanitizer is set up for.
+const TSAN_TARGET: &str = "x86_64-unknown-linux-gnu";
 
 impl Tool {
     /// Those whose tests are in this crate.
@@ -29,13 +40,46 @@ impl Tool {
             Tool::Shuttle => "shuttle",
             Tool::Reference => "reference",
             Tool::Test => "test",
+            Tool::Miri => "miri",
+            Tool::Tsan => "tsan",
         }
     }
 
     pub(super) fn by_name(name: &str) -> Option<Tool> {
-        [Tool::Loom, Tool::Shuttle, Tool::Reference, Tool::Test]
+        [Tool::Loom, Tool::Shuttle, Tool::Reference, Tool::Test, Tool::Miri, Tool::Tsan]
             .into_iter()
             .find(|tool| tool.name() == name)
+    }
+
+    /// Whether its tests are in this crate; else in the library.
+    pub(super) fn is_own(self) -> bool {
+        Tool::ALL.contains(&self)
+    }
+
+    /// Whether only a deep run uses it, or who names one of its teeth.
+    pub(super) fn is_slow(self) -> bool {
+        matches!(self, Tool::Miri | Tool::Tsan)
+    }
+
+    /// Why it cannot be used here.
+    pub(super) fn missing(self) -> Option<String> {
+        let works = |arguments: &[&str]| {
+            let mut command = nightly();
+            command.args(arguments);
+            command.output().is_ok_and(|output| output.status.success())
+        };
+        match self {
+            Tool::Miri if !works(&["miri", "--version"]) => {
+                Some("no nightly toolchain with miri".to_owned())
+            }
+            Tool::Tsan if !cfg!(all(target_os = "linux", target_arch = "x86_64")) => {
+                Some(format!("set up for {TSAN_TARGET} only"))
+            }
+            Tool::Tsan if !has_sources_of_std() => {
+                Some("no nightly toolchain with rust-src".to_owned())
+            }
+            _ => None,
+        }
     }
 
     /// Whether a scenario, `file::test`, is one of this tool's.
@@ -45,7 +89,7 @@ impl Tool {
             Tool::Loom => file.starts_with("loom_"),
             Tool::Shuttle => file.starts_with("shuttle_"),
             Tool::Reference => file == "reference",
-            Tool::Test => false,
+            Tool::Test | Tool::Miri | Tool::Tsan => false,
         }
     }
 
@@ -55,6 +99,8 @@ impl Tool {
             Tool::Loom => "loom",
             Tool::Shuttle => "shuttle",
             Tool::Reference | Tool::Test => "plain",
+            Tool::Miri => "miri",
+            Tool::Tsan => "tsan",
         }
     }
 
@@ -63,16 +109,25 @@ impl Tool {
         match self {
             Tool::Loom => Some("loom"),
             Tool::Shuttle => Some("shuttle"),
-            Tool::Reference | Tool::Test => None,
+            Tool::Reference | Tool::Test | Tool::Miri | Tool::Tsan => None,
         }
     }
 
     /// A build of tests in the workspace at `tree`.
     pub(super) fn build(self, tree: &Path, target: &Path) -> Command {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = run::command(cargo);
-        command.current_dir(tree).args(["test", "--release", "--no-run", "--target-dir"]);
-        command.arg(target);
+        let mut command = match self {
+            Tool::Miri => {
+                let mut command = self.interpreter(tree, target);
+                command.arg("--no-run");
+                return command;
+            }
+            Tool::Tsan => nightly(),
+            _ => run::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
+        };
+        command.current_dir(tree).args(["test", "--no-run", "--target-dir"]).arg(target);
+        if self != Tool::Tsan {
+            command.arg("--release");
+        }
         match self {
             Tool::Loom => {
                 let flags = r#"build.rustflags=["--cfg","smd_loom","--cfg","crossbeam_loom"]"#;
@@ -83,8 +138,32 @@ impl Tool {
                 command.args(["-p", "smd-verify", "--config", flags]);
             }
             Tool::Reference => _ = command.args(["-p", "smd-verify"]),
-            Tool::Test => _ = command.args(["-p", "smd-lockfree"]),
+            Tool::Test | Tool::Miri => _ = command.args(["-p", "smd-lockfree"]),
+            Tool::Tsan => {
+                // Without the accesses of the standard library reports are false.
+                command.args(["-p", "smd-lockfree", "-Zbuild-std", "--target", TSAN_TARGET]);
+                command.env("RUSTFLAGS", "-Zsanitizer=thread --cfg smd_tsan");
+            }
         }
+        command
+    }
+
+    /// `cargo miri test`: what it builds only it can run.
+    fn interpreter(self, tree: &Path, target: &Path) -> Command {
+        let mut command = nightly();
+        command.current_dir(tree).env("MIRIFLAGS", MIRI_FLAGS);
+        command.args(["miri", "test", "-p", "smd-lockfree", "--target-dir"]).arg(target);
+        command
+    }
+
+    /// One test under Miri, from the sources and what [`Tool::build`] made of them.
+    pub(super) fn interpret(self, tree: &Path, target: &Path, file: &str, test: &str) -> Command {
+        let mut command = self.interpreter(tree, target);
+        match file {
+            "lib" => _ = command.arg("--lib"),
+            file => _ = command.args(["--test", file]),
+        }
+        command.arg("--").args(one_test(test));
         command
     }
 
@@ -92,14 +171,39 @@ impl Tool {
     pub(super) fn call(self, binary: &Path, test: &str) -> Command {
         let mut command = run::command(binary);
         // Where `cargo test` would start it.
-        let package = if self == Tool::Test { "smd-lockfree" } else { "verify" };
-        command.current_dir(root().join(package));
-        command.args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]);
+        let package = if self.is_own() { "verify" } else { "smd-lockfree" };
+        command.current_dir(root().join(package)).args(one_test(test));
         if let Some(model) = self.model() {
             command.env("SMD_MODEL", model);
         }
         command
     }
+}
+
+/// What a test harness is told, to run one test.
+fn one_test(test: &str) -> [&str; 5] {
+    ["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]
+}
+
+/// The nightly compiler's cargo.
+fn nightly() -> Command {
+    let mut command = run::command("rustup");
+    // Set for this process by the cargo that started it.
+    for variable in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "LD_LIBRARY_PATH"] {
+        command.env_remove(variable);
+    }
+    command.args(["run", "nightly", "cargo"]);
+    command
+}
+
+/// Whether the nightly toolchain has the sources of the standard library.
+fn has_sources_of_std() -> bool {
+    let mut command = run::command("rustup");
+    let said = command.args(["run", "nightly", "rustc", "--print", "sysroot"]).output();
+    said.is_ok_and(|output| {
+        let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        output.status.success() && Path::new(&sysroot).join("lib/rustlib/src/rust/library").is_dir()
+    })
 }
 
 /// The test binaries that a build names: file without extension, and path.

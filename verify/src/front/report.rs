@@ -73,7 +73,7 @@ impl Report<'_> {
                 faults.push(format!("{}: {fault}", outcome.name));
             }
         }
-        for bite in self.bites.iter().filter(|bite| !bite.bit()) {
+        for bite in self.bites.iter().filter(|bite| !bite.bit() && !bite.is_skipped()) {
             faults.push(format!("tooth {}: {}", bite.tooth.id, bite.result.name().to_lowercase()));
         }
         if deep && self.with_teeth {
@@ -90,12 +90,11 @@ impl Report<'_> {
     pub(super) fn summary(&self) -> String {
         let models: usize = self.outcomes.iter().map(|outcome| outcome.models.len()).sum();
         let executions: u64 = self.told().map(|(_, told)| told.executions).sum();
-        let bitten = self.bites.iter().filter(|bite| bite.bit()).count();
         let covered = self.names.len() - teeth::bare(self.names, self.bites).len();
         format!(
-            "{models} models in {executions} executions; {bitten} of {} teeth bit; {covered} of {} edges, \
-             rules and known defects have a tooth; {:.0} s in all",
-            self.bites.len(),
+            "{models} models in {executions} executions; {}; {covered} of {} edges, rules and known \
+             defects have a tooth; {:.0} s in all",
+            of_teeth(self.bites),
             self.names.len(),
             self.seconds
         )
@@ -289,6 +288,14 @@ impl Report<'_> {
         json.push_str("\n}\n");
         json
     }
+}
+
+/// How many bit, and how many were skipped.
+pub(super) fn of_teeth(bites: &[Bite]) -> String {
+    let bitten = bites.iter().filter(|bite| bite.bit()).count();
+    let skipped = bites.iter().filter(|bite| bite.is_skipped()).count();
+    let told = format!("{bitten} of {} teeth bit", bites.len() - skipped);
+    if skipped == 0 { told } else { format!("{told}, {skipped} skipped") }
 }
 
 fn list(json: &mut String, name: &str, items: impl Iterator<Item = String>) {

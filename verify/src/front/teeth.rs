@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ pub(super) enum Found {
     DoesNotBuild,
     FailedElsewhere,
     TimedOut,
+    /// Its tool is not here, or not for this run.
+    Skipped,
 }
 
 impl Found {
@@ -62,6 +65,7 @@ impl Found {
             Found::DoesNotBuild => "DOES NOT BUILD",
             Found::FailedElsewhere => "FAILED ELSEWHERE",
             Found::TimedOut => "TIMED OUT",
+            Found::Skipped => "skipped",
         }
     }
 }
@@ -79,6 +83,10 @@ pub(super) struct Bite {
 impl Bite {
     pub(super) fn bit(&self) -> bool {
         self.result == Found::Bit
+    }
+
+    pub(super) fn is_skipped(&self) -> bool {
+        self.result == Found::Skipped
     }
 }
 
@@ -180,10 +188,16 @@ impl Tooth {
                 }
             }
         }
-        if self.tool != Tool::Test && !known.contains(&self.scenario) {
+        if !self.tool.is_own() {
+            let (file, _) = self.parts();
+            let path = root.join("smd-lockfree/tests").join(file);
+            let is_there = file == "lib" || path.is_dir() || path.with_extension("rs").is_file();
+            return if is_there { Ok(()) } else { Err(format!("there is no test file {file:?}")) };
+        }
+        if !known.contains(&self.scenario) {
             return Err(format!("there is no scenario {:?}", self.scenario));
         }
-        if self.tool != Tool::Test && !self.tool.plays(&self.scenario) {
+        if !self.tool.plays(&self.scenario) {
             return Err(format!("{} does not play {}", self.tool.name(), self.scenario));
         }
         Ok(())
@@ -191,6 +205,16 @@ impl Tooth {
 
     fn parts(&self) -> (&str, &str) {
         self.scenario.split_once("::").unwrap_or((&self.scenario, ""))
+    }
+
+    /// Runs its scenario.
+    fn play(&self, mut call: Command, scratch: &Path) -> Result<run::Ended, String> {
+        // The time limit of the model itself would be a failure elsewhere.
+        call.env("SMD_SECONDS", (self.seconds * 2).to_string());
+        for (name, value) in &self.set {
+            call.env(name, value);
+        }
+        run::child(call, Duration::from_secs(self.seconds), scratch)
     }
 
     /// The files as it leaves them; the error says what does not apply.
@@ -223,6 +247,8 @@ struct Tree {
 /// What a build of a tooth came to.
 enum Built {
     Binary(PathBuf),
+    /// Its tool has run it at once.
+    Ran(run::Ended),
     Not(Found, String),
 }
 
@@ -268,7 +294,7 @@ impl Tree {
         for (path, text) in files {
             write_changed(&path, text.as_bytes())?;
         }
-        let (file, _) = tooth.parts();
+        let (file, test) = tooth.parts();
         let target = self.directory.join(tooth.tool.directory());
         let mut build = tooth.tool.build(&self.tree, &target);
         match file {
@@ -281,6 +307,11 @@ impl Tree {
         let built = run::child(build, Duration::from_secs(600), &scratch)?;
         if !built.success {
             return Ok(Built::Not(Found::DoesNotBuild, built.output));
+        }
+        if tooth.tool == Tool::Miri {
+            // Compiles from the sources again, so it runs before they change.
+            let call = tooth.tool.interpret(&self.tree, &target, file, test);
+            return Ok(Built::Ran(tooth.play(call, &scratch)?));
         }
         let found = cases::binaries(&built.output, &self.tree);
         let binary = found.into_iter().find(|(name, _)| name == file);
@@ -325,8 +356,9 @@ fn write_changed(path: &Path, content: &[u8]) -> Result<(), String> {
     fs::write(path, content).map_err(fail)
 }
 
-/// Tries teeth: one build after the other, runs beside them.
-pub(super) fn run(teeth: Vec<Tooth>, jobs: usize) -> Result<Vec<Bite>, String> {
+/// Tries teeth: one build after the other, runs beside them. Where not `with_slow`, those of slow
+/// tools are skipped.
+pub(super) fn run(teeth: Vec<Tooth>, jobs: usize, with_slow: bool) -> Result<Vec<Bite>, String> {
     let source = root();
     let directory = source.join("target/teeth");
     let tree = Tree { tree: directory.join("tree"), source, directory };
@@ -334,11 +366,27 @@ pub(super) fn run(teeth: Vec<Tooth>, jobs: usize) -> Result<Vec<Bite>, String> {
     // Those of one tool in a row: their builds share more.
     let mut teeth = teeth;
     teeth.sort_by_key(|tooth| (tooth.tool.name(), tooth.parts().0.to_owned()));
+    let mut slow: Vec<_> = teeth.iter().map(|t| t.tool).filter(|tool| tool.is_slow()).collect();
+    slow.dedup();
+    let missing: Vec<_> =
+        slow.into_iter().filter_map(|tool| Some((tool, tool.missing()?))).collect();
+    let why_not = |tooth: &Tooth| {
+        if tooth.tool.is_slow() && !with_slow {
+            return Some("only in a deep run, or by its name".to_owned());
+        }
+        missing.iter().find(|(tool, _)| *tool == tooth.tool).map(|(_, why)| why.clone())
+    };
     let bites = run::all(teeth, jobs, |tooth| {
-        let bite = one(tooth, &tree);
+        let bite = match why_not(tooth) {
+            None => one(tooth, &tree),
+            Some(output) => {
+                Ok(Bite { tooth: tooth.clone(), result: Found::Skipped, seconds: 0.0, output })
+            }
+        };
         if let Ok(bite) = &bite {
+            let why = if bite.is_skipped() { format!(": {}", bite.output) } else { String::new() };
             println!(
-                "{:40} {:9} {:44} {:>6.1} s  {}",
+                "{:40} {:9} {:44} {:>6.1} s  {}{why}",
                 tooth.id,
                 tooth.tool.name(),
                 tooth.scenario,
@@ -358,20 +406,17 @@ fn one(tooth: &Tooth, tree: &Mutex<Tree>) -> Result<Bite, String> {
         let tree = tree.lock().map_err(|_| "another tooth panicked")?;
         (tree.build(tooth)?, tree.source.join("target/verify"))
     };
-    let binary = match built {
-        Built::Binary(binary) => binary,
+    let ended = match built {
+        Built::Binary(binary) => {
+            let ended = tooth.play(tooth.tool.call(&binary, tooth.parts().1), &scratch)?;
+            fs::remove_file(&binary).map_err(|e| format!("{}: {e}", binary.display()))?;
+            ended
+        }
+        Built::Ran(ended) => ended,
         Built::Not(result, output) => {
             return Ok(Bite { tooth: tooth.clone(), result, seconds: 0.0, output });
         }
     };
-    let mut call = tooth.tool.call(&binary, tooth.parts().1);
-    // The time limit of the model itself would be a failure elsewhere.
-    call.env("SMD_SECONDS", (tooth.seconds * 2).to_string());
-    for (name, value) in &tooth.set {
-        call.env(name, value);
-    }
-    let ended = run::child(call, Duration::from_secs(tooth.seconds), &scratch)?;
-    fs::remove_file(&binary).map_err(|e| format!("{}: {e}", binary.display()))?;
     let result = if tooth.expect.iter().all(|text| ended.output.contains(text)) && !ended.success {
         // Also when the process then aborted, or hung while it unwound.
         Found::Bit
@@ -385,9 +430,11 @@ fn one(tooth: &Tooth, tree: &Mutex<Tree>) -> Result<Bite, String> {
     Ok(Bite { tooth: tooth.clone(), result, seconds: ended.seconds, output: ended.output })
 }
 
-/// Names that no tooth covers.
+/// Names that no tooth covers; one that was skipped covers nothing.
 pub(super) fn bare<'n>(names: &'n [Name], bites: &[Bite]) -> Vec<&'n Name> {
-    let covered = |name: &&Name| bites.iter().any(|bite| bite.tooth.covers.contains(&name.name));
+    let covers = |bite: &Bite, name: &str| bite.tooth.covers.iter().any(|known| known == name);
+    let covered =
+        |name: &&Name| bites.iter().any(|bite| !bite.is_skipped() && covers(bite, &name.name));
     names.iter().filter(|name| !covered(name)).collect()
 }
 
@@ -415,6 +462,20 @@ mod tests {
             (tooth.hunks[0].find.as_str(), tooth.hunks[0].replace.as_str()),
             ("old\nlines", "new")
         );
+    }
+
+    /// One that does not is found by a run of it only, which takes minutes.
+    #[test]
+    fn every_tooth_applies_to_the_sources() {
+        let root = root();
+        let names = names::scan(&root).expect("the sources are there");
+        let teeth = load(&root, &names).expect("each can be read");
+        assert!(!teeth.is_empty());
+        for tooth in teeth {
+            if let Err(why) = tooth.applied(&root) {
+                panic!("{}: {why}", tooth.id);
+            }
+        }
     }
 
     #[test]
