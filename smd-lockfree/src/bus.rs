@@ -46,8 +46,11 @@ pub const MAX_SEGMENT_BYTES: usize = Claim::MAX_UNITS as usize * UNIT;
 /// that a sender that loses the processor for a scheduler's tick inside a send stops nobody.
 pub const DEFAULT_MAX_SEGMENTS: usize = 1024;
 
-/// The lowest cap of live segments.
-pub const MIN_MAX_SEGMENTS: usize = if cfg!(any(smd_loom, smd_shuttle)) { 2 } else { 8 };
+/// The lowest cap of live segments: more than stay in the window behind the tail, or a bus that fills
+/// it would refuse for ever.
+pub const MIN_MAX_SEGMENTS: usize = if cfg!(any(smd_loom, smd_shuttle)) { 3 } else { 8 };
+
+const _: () = assert!(MIN_MAX_SEGMENTS as u64 > crate::log::retire::KEEP + 1);
 
 /// A system message distribution bus: any part sends, every part that wants this class of message
 /// gets it, in one order, with a timestamp.

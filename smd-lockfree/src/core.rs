@@ -95,7 +95,7 @@ impl Departed {
 impl Core {
     pub(crate) fn new(config: Config, clock: Clock) -> Core {
         let units = (config.segment_bytes / crate::sync::slab::UNIT) as u32;
-        // A model has a pool of one, so that frames are really freed.
+        // In a model with a low cap that is few, so that frames are really freed.
         let cells = config.max_segments.max(POOL);
         let arena = Arc::new(crate::log::arena::Arena::new(units, cells));
         arena.prewarm(config.prewarm);

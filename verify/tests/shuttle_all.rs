@@ -106,6 +106,13 @@ fn kept_outlives() {
 }
 
 #[test]
+fn surplus_frames() {
+    Model::new("surplus frames")
+        .reaches(&["frame freed", "caught up while sending"])
+        .check(|| lifetime::surplus_frames(ONE, 8, 8, 16));
+}
+
+#[test]
 fn drop_in_any_order() {
     Model::new("drop in any order").check(|| lifetime::drop_in_any_order(ONE, 6));
 }

@@ -2,7 +2,7 @@
 
 use smd_lockfree::RecvError;
 
-use super::{A, bus, queued, word};
+use super::{A, builder, bus, contiguous, drain, looks, queued, word};
 use crate::model::{reached, thread};
 
 /// Kept messages outlive participant, sender and bus, which go on different threads: one in a segment
@@ -41,6 +41,31 @@ pub fn kept_outlives(segment: usize, sends: usize) {
         assert_eq!(last.bytes(), word(0, sends - 1));
     }
     reader.join().expect("no panic");
+}
+
+/// More frames come back from a backlog than the pool takes: they are freed while the window moves.
+pub fn surplus_frames(segment: usize, before: usize, sends: usize, look: usize) {
+    // As few cells as segments that a window may have.
+    let bus = builder(segment).max_segments(smd_lockfree::MIN_MAX_SEGMENTS).build();
+    let bus = bus.expect("a small bus");
+    let mut slow = bus.register(A).expect("registered");
+    let sender = bus.sender();
+    for index in 0..before {
+        queued(&sender, A, &word(0, index));
+    }
+    let thread = thread::spawn(move || {
+        for index in 0..sends {
+            queued(&sender, A, &word(1, index));
+        }
+    });
+    let mut got = Vec::new();
+    looks(&mut slow, look, &mut got);
+    if got.len() > before {
+        reached("caught up while sending");
+    }
+    thread.join().expect("no panic");
+    drain(&mut slow, &mut got);
+    contiguous(&got, 1, (before + sends) as u64);
 }
 
 /// Bus, sender and participant go at the same time; a receiver that sleeps is woken by that.
