@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 #[cfg(smd_loom)]
 pub use loom::sync;
 #[cfg(smd_shuttle)]
+use shuttle::scheduler::PctScheduler;
+#[cfg(smd_shuttle)]
 pub use shuttle::sync;
 
 /// The checker's threads, counted.
@@ -179,10 +181,12 @@ impl Model {
         let seed = number("SMD_SEED", 0);
         if seed == 0 {
             shuttle::check_random(move || random(), iterations.div_ceil(2));
+            shuttle::check_pct(move || scenario(), iterations.div_ceil(2), 3);
         } else {
             shuttle::check_random_with_seed(move || random(), seed, iterations.div_ceil(2));
+            let pct = PctScheduler::new_from_seed(seed, 3, iterations.div_ceil(2));
+            shuttle::Runner::new(pct, shuttle::Config::new()).run(move || scenario());
         }
-        shuttle::check_pct(move || scenario(), iterations.div_ceil(2), 3);
         let _ = Duration::ZERO;
         false
     }

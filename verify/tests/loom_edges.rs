@@ -65,6 +65,14 @@ fn log_tail_stays() {
 }
 
 #[test]
+fn log_window_end() {
+    Model::new("an end of the window")
+        .preemptions(3)
+        .reaches(&["frame reused", "segment retired"])
+        .check(|| together(log::window_end()));
+}
+
+#[test]
 fn log_surplus() {
     Model::new("surplus frames")
         .preemptions(3)

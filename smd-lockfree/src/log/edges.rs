@@ -291,6 +291,27 @@ pub fn tail_stays() -> Vec<Part> {
     ]
 }
 
+/// Rule F3: who acquires an end of the window gets what stood there, and no later life of its frame.
+pub fn window_end() -> Vec<Part> {
+    let log = log();
+    (0..2).for_each(|_| next_segment(&log));
+    let moving = log.clone();
+    vec![
+        Box::new(move || {
+            moving.retire(|_| (), |_| (), 0);
+            // In the frame of the segment that was retired.
+            next_segment(&moving);
+        }),
+        Box::new(move || {
+            let low = log.acquire_low();
+            // SAFETY: held.
+            let number = unsafe { low.as_ref() }.number();
+            assert!(number <= log.low_number(&log.pin()), "another life of the frame at `low`");
+            log.release(low);
+        }),
+    ]
+}
+
 /// Rule F4: who looks at a surplus frame, without a reference, finds it in memory.
 pub fn surplus() -> Vec<Part> {
     // No cell to pool it in: a frame whose last reference goes is freed.

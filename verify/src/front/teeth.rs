@@ -211,6 +211,8 @@ impl Tooth {
     fn play(&self, mut call: Command, scratch: &Path) -> Result<run::Ended, String> {
         // The time limit of the model itself would be a failure elsewhere.
         call.env("SMD_SECONDS", (self.seconds * 2).to_string());
+        // The same schedules each time.
+        call.env("SMD_SEED", "1");
         for (name, value) in &self.set {
             call.env(name, value);
         }
