@@ -107,6 +107,27 @@ fn spill_standing() {
 }
 
 #[test]
+fn stuck_in_a_segment() {
+    Model::new("stuck in a segment")
+        .reaches(&["in the cell too", "trimmed"])
+        .check(|| then(log::stuck_in_a_segment()));
+}
+
+#[test]
+fn stuck_in_a_copied_segment() {
+    Model::new("stuck in a copied segment")
+        .reaches(&["in the cell too", "trimmed"])
+        .check(|| then(log::stuck_in_a_copied_segment()));
+}
+
+#[test]
+fn stuck_on_the_way_back() {
+    Model::new("stuck on the way back")
+        .reaches(&["trimmed"])
+        .check(|| then(log::stuck_on_the_way_back()));
+}
+
+#[test]
 fn registry_progress() {
     Model::new("edge registry.progress").preemptions(3).check(|| then(log::counted_in_its_ring()));
 }

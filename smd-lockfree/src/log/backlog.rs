@@ -1,5 +1,6 @@
 //! Counting a backlog from outside (rule L2), and walking a segment.
 
+use std::ops::Range;
 use std::ptr::NonNull;
 
 use crate::registry::record::{Filter, Record};
@@ -90,39 +91,41 @@ impl Count<'_> {
         if self.next >= below {
             return Some(0);
         }
-        let range = spill.range();
-        let mut total = 0;
-        for node in range.clone().filter_map(|index| spill.peek(index)) {
-            total += self.node(node.frame, node.tag, below);
-        }
         let progress = &self.record.progress;
         // EDGE spill.stood: Acquire here; AcqRel where the participant takes it out.
-        let stood = NonNull::new(progress.stood.load(Ordering::Acquire));
-        // Only what was counted there: what the participant has taken out meanwhile is `current`.
-        let in_cell = stood.and_then(|frame| Some((frame, self.stood(frame, below)?)));
-        total += in_cell.map_or(0, |(_, count)| count);
+        let stood = progress.stood.load(Ordering::Acquire);
+        // What lies in the cell may lie in the ring too (rule H6): it is counted here.
+        let in_cell = NonNull::new(stood).and_then(|frame| self.stood(frame, below));
+        let (mut total, end) = in_cell.unwrap_or_default();
+        let from = self.next.max(end);
+        let range = spill.range();
+        for node in range.clone().filter_map(|index| spill.peek(index)) {
+            total += self.node(node.frame, node.tag, from..below);
+        }
         // EDGE registry.progress: both were stored before the exchange that took the node, and
         // `range` loaded `taken` with Acquire. Torn only while the next node is being taken, and
         // then the look at `taken` below says so, or the ring had it.
         let current = progress.current.load(Ordering::Relaxed);
         let tag = progress.current_tag.load(Ordering::Relaxed);
         if let Some(current) = NonNull::new(current)
-            && in_cell.is_none_or(|(frame, _)| frame != current)
             && range.clone().filter_map(|index| spill.peek(index)).all(|node| node.frame != current)
         {
-            total += self.node(current, tag, below);
+            total += self.node(current, tag, from..below);
         }
-        // Keeps the second look at `taken` behind the looks above.
+        // Keeps the second looks behind the looks above.
         fence(Ordering::Acquire);
-        if spill.range().start != range.start {
+        // RELAXED: for its coherence alone.
+        let same = progress.stood.load(Ordering::Relaxed) == stood;
+        if !same || spill.range().start != range.start {
             self.log.release(low);
             return None;
         }
         Some(total)
     }
 
-    /// The segment in the cell of who stands in it; `None` if it is there no more.
-    fn stood(&self, frame: Held, below: u64) -> Option<u64> {
+    /// The segment in the cell of who stands in it: its share, and its end; `None` if it is there no
+    /// more.
+    fn stood(&self, frame: Held, below: u64) -> Option<(u64, u64)> {
         // SAFETY: read from the cell under our pin, when it was referenced.
         let life = unsafe { frame.as_ref() };
         if !life.acquire_any() {
@@ -130,24 +133,28 @@ impl Count<'_> {
         }
         // EDGE spill.stood: as in `spill`.
         let still = self.record.progress.stood.load(Ordering::Acquire) == frame.as_ptr();
-        let total = still.then(|| self.segment(life, below));
+        let counted = still.then(|| {
+            let end = life.base_sequence() + self.log.load_claim(life).messages();
+            (self.segment(life, self.next..below), end)
+        });
         self.log.release(frame);
-        total
+        counted
     }
 
     /// One node of the spill; 0 if it is gone.
-    fn node(&self, frame: Held, tag: u32, below: u64) -> u64 {
+    fn node(&self, frame: Held, tag: u32, numbers: Range<u64>) -> u64 {
         // SAFETY: read from a slot or from `current` under our pin, when it was referenced.
         let life = unsafe { frame.as_ref() };
         if !life.acquire(tag) {
             return 0;
         }
-        let total = if tag & 1 == 1 { self.chunk(life, below) } else { self.segment(life, below) };
+        let total =
+            if tag & 1 == 1 { self.chunk(life, numbers) } else { self.segment(life, numbers) };
         self.log.release(frame);
         total
     }
 
-    fn chunk(&self, frame: &Frame, below: u64) -> u64 {
+    fn chunk(&self, frame: &Frame, numbers: Range<u64>) -> u64 {
         let mut unit = 0;
         let mut total = 0;
         loop {
@@ -160,22 +167,24 @@ impl Count<'_> {
             let (sequence, time) = unsafe {
                 (frame.records().word(unit as usize * UNIT + UNIT), frame.records().time(unit))
             };
-            if sequence >= below {
+            if sequence >= numbers.end {
                 return total;
             }
             total += u64::from(
-                sequence >= self.next && time >= self.cutoff && self.filter.wants(head, sequence),
+                sequence >= numbers.start
+                    && time >= self.cutoff
+                    && self.filter.wants(head, sequence),
             );
             unit += head.units() + 1;
         }
     }
 
-    /// A segment's share below `until`; what is not published counts as wanted.
-    fn segment(&self, frame: &Frame, until: u64) -> u64 {
+    /// A segment's share of these numbers; what is not published counts as wanted.
+    fn segment(&self, frame: &Frame, numbers: Range<u64>) -> u64 {
         let claim = self.log.load_claim(frame);
         let base = frame.base_sequence();
-        let until = until.min(base + claim.messages());
-        let from = self.next.max(base);
+        let until = numbers.end.min(base + claim.messages());
+        let from = numbers.start.max(base);
         if from >= until {
             return 0;
         }
@@ -220,7 +229,7 @@ impl Count<'_> {
         loop {
             // SAFETY: held.
             let frame = unsafe { held.as_ref() };
-            total += self.segment(frame, until);
+            total += self.segment(frame, self.next..until);
             let claim = self.log.load_claim(frame);
             let end = frame.base_sequence() + claim.messages();
             if !claim.is_sealed() || end >= until {

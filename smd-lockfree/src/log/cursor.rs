@@ -470,9 +470,11 @@ impl Cursor {
             let low = view.log.acquire_low();
             // SAFETY: held.
             let number = unsafe { low.as_ref() }.number();
-            if self.stand(view, number, &view.log.pin())
-                && record.spill.is_empty()
+            // First the look, which `low` makes complete: what was put into ring or cell below it. So
+            // the cursor never seems to stand before what is still there.
+            if record.spill.is_empty()
                 && !self.has_stood(record)
+                && self.stand(view, number, &view.log.pin())
             {
                 mark("back in the window");
                 self.enter(low, number, Place::Window, view);
@@ -559,8 +561,9 @@ impl Cursor {
             return;
         }
         self.take_gap(&node);
-        // RELAXED: taking went through `taken`; the retirer reads both in that order.
-        record.progress.standing.fetch_max(node.first_segment, Ordering::Relaxed);
+        // EDGE spill.standing: Release here; Acquire in `Handover`. Carries `next_sequence` and that
+        // the node was taken.
+        record.progress.standing.fetch_max(node.first_segment, Ordering::Release);
         if node.chunk {
             self.place = Place::Chunk;
             self.frame = node.frame;

@@ -1,5 +1,6 @@
 //! Handing a segment over to one slow participant (rules H1 to H5).
 
+use std::ops::Range;
 use std::ptr::NonNull;
 
 use crate::error::LagReason;
@@ -29,8 +30,10 @@ pub(crate) struct OpenChunk {
     /// Everything wanted below this number was handed over: a hand-over that found no room goes on
     /// from here.
     done: u64,
-    /// End of the segment that was put into the participant's cell last.
-    stood_end: u64,
+    /// The numbers of the segment that was put into the participant's cell last.
+    stood: Range<u64>,
+    /// Number of the segment of which something was put into its ring last.
+    in_ring: u64,
     frame: Option<Held>,
     index: u64,
     unit: u32,
@@ -74,7 +77,7 @@ impl Handover<'_> {
     }
 
     /// Hands over what the participant still wants; `false`: its spill has no room now.
-    pub(super) fn run(mut self) -> bool {
+    pub(super) fn run(&mut self) -> bool {
         let record = self.record;
         let next = record.next_sequence().max(self.open.done);
         let claim = self.log.load_claim(self.frame());
@@ -117,22 +120,46 @@ impl Handover<'_> {
                 gap: Gap::default(),
             });
             mark("handed over by reference");
+            self.open.in_ring = self.frame().number();
             self.close();
         } else {
+            self.open.in_ring = self.frame().number();
             whole = self.copy(&filter, next, end);
         }
         if whole {
             self.open.done = end;
         }
-        // FENCE spill.left: the node filled above against the load of `left`.
-        Spill::fence();
-        if record.has_left() {
-            mark("swept by the retirer");
-            record.spill.sweep(self.log);
-            self.clear_stood();
-            return true;
+        self.sweep_if_left() || whole
+    }
+
+    /// Behind the move of `low`, for what lies in the ring: who went into the segment before that
+    /// finds it in its cell too, so that the ring can be trimmed (rule H6).
+    pub(super) fn look_again(mut self) {
+        if self.is_in_ring() && self.stands_here() && !self.record.spill.is_empty() {
+            let end = self.open.done;
+            if self.record.next_sequence() < end && self.leave_stood(end) {
+                mark("in the cell too");
+                self.sweep_if_left();
+            }
         }
-        whole
+    }
+
+    /// Whether something of the segment was put into the participant's ring.
+    pub(super) fn is_in_ring(&self) -> bool {
+        self.open.in_ring == self.frame().number()
+    }
+
+    /// Rule H5, after something was put into the ring or the cell.
+    fn sweep_if_left(&self) -> bool {
+        // FENCE spill.left: what was filled before against the load of `left`.
+        Spill::fence();
+        let left = self.record.has_left();
+        if left {
+            mark("swept by the retirer");
+            self.record.spill.sweep(self.log);
+            self.clear_stood();
+        }
+        left
     }
 
     /// Forgets the open chunk.
@@ -142,7 +169,8 @@ impl Handover<'_> {
 
     /// Whether the participant stands in this segment, or has stood in it or a later one.
     fn stands_here(&self) -> bool {
-        // EDGE spill.standing: Acquire here; Release in `Cursor::stand`. Carries `next_sequence`.
+        // EDGE spill.standing: Acquire here; Release in `Cursor::stand` and `Cursor::take_node`.
+        // Carries `next_sequence`.
         self.record.progress.standing.load(Ordering::Acquire) >= self.frame().number()
     }
 
@@ -153,7 +181,7 @@ impl Handover<'_> {
         let mut old = cell.load(Ordering::Acquire);
         loop {
             // What lies there is what this retirer, or an earlier one, put there last.
-            if !old.is_null() && self.record.next_sequence() < self.open.stood_end {
+            if !old.is_null() && self.record.next_sequence() < self.open.stood.end {
                 mark("the cell is not free");
                 return false;
             }
@@ -176,7 +204,7 @@ impl Handover<'_> {
             // SAFETY: the cell's reference on a segment that was consumed.
             unsafe { self.log.arena.release(old) };
         }
-        self.open.stood_end = end;
+        self.open.stood = self.frame().base_sequence()..end;
         mark("handed over in the cell");
         self.close();
         true
@@ -361,7 +389,11 @@ impl Handover<'_> {
                 }
             }
         }
-        let next = record.next_sequence();
+        let mut settled = record.next_sequence();
+        if self.open.stood.contains(&settled) {
+            // The rest of that segment is in the cell, or was.
+            settled = self.open.stood.end;
+        }
         // What belongs to the segment in hand is not behind `low` yet.
         let low = self.frame().base_sequence();
         for index in range.start..range.end.saturating_sub(1) {
@@ -373,8 +405,9 @@ impl Handover<'_> {
             if node.generation != generation {
                 return;
             }
-            if node.end <= next || node.wanted.count == 0 {
-                // Consumed through the window, or not wanted any more: nothing is lost with it.
+            if node.end <= settled || node.wanted.count == 0 {
+                // Consumed through the window, in the cell, or not wanted any more: nothing is lost
+                // with it.
                 if !record.spill.trim(&node, None) {
                     return;
                 }

@@ -66,9 +66,10 @@
 //!   segment is over. Readers never touch the claim word before END.
 //! - **P3** Cross: `next_sequence` is stored first; then the successor is acquired (F3), `standing`
 //!   is stored, a fence, and `low` is looked at again. Passed at either look: P4.
-//! - **P4** Passed: take the spill node by node. When it is empty: acquire `low`, store `standing`,
-//!   fence, see that `low` is still there **and then** that the spill is still empty; then
-//!   nothing wanted lies below `low`, and the cursor stands at its beginning.
+//! - **P4** Passed: take the spill node by node. When it is empty: acquire `low`, see that the spill
+//!   is still empty, **then** store `standing`, fence, and see that `low` is still there; then nothing
+//!   wanted lies below `low`, and the cursor stands at its beginning. `standing` so never runs ahead
+//!   of what is still in the ring.
 //! - **P5** A sleeper keeps no reference: it remembers segment, place and number, and comes back
 //!   by F3 or P4.
 //!
@@ -81,7 +82,8 @@
 //!   record published, else it stops. **Then** it loads the registry: who can want something of the
 //!   segment registered before one of its records was claimed, so is in there.
 //! - **R3** It hands the segment over to each participant of the classes in the union whose
-//!   `next_sequence` is below the segment's end, **then** moves `low`, then releases.
+//!   `next_sequence` is below the segment's end, **then** moves `low`, looks again at those whose
+//!   rings it filled (rule H6), then releases.
 //! - **R4** It never retires the tail.
 //!
 //! # Rules: handing over
@@ -98,7 +100,10 @@
 //!   participant that comes to its end puts END the same way. One of them wins.
 //! - **H6** The segment where the participant stands is left in a cell of its own, not in the ring:
 //!   it may be half consumed, so it can never be trimmed, and must not keep the ring from being
-//!   trimmed. What lies in the cell is replaced only when it was consumed.
+//!   trimmed. What was put into the ring while the participant went into the segment is left in the
+//!   cell too: the retirer fences and looks again when `low` has moved. When the participant has
+//!   come to the segment in the cell, what the ring has of it and before it is dropped. What lies in
+//!   the cell is replaced only when it was consumed.
 //! - **H7** A participant is handed over to when its registration is placed: it has its N and holds
 //!   the segment there. A retirer that finds it unplaced says so, fences, and looks again; who places
 //!   it fences and looks whether something was missed: then it looks for a later N.
@@ -110,8 +115,9 @@
 //! - **L1** `limit[c]` of a registry snapshot: no backpressure participant that wants c can be full
 //!   before that number. It starts at 0 with each snapshot and only grows.
 //! - **L2** A sender at the limit counts, for each such participant, the unexpired wanted messages
-//!   below its number: acquire `low`; then the spill, numbers below `low`'s first; then the window
-//!   hand over hand. Unpublished records count as wanted. A segment that is gone: again.
+//!   below its number: acquire `low`; then the spill, numbers below `low`'s first, the cell and what
+//!   the ring has behind it; then the window hand over hand. Unpublished records count as wanted. A
+//!   segment that is gone: again.
 //!
 //! # Edges
 //!

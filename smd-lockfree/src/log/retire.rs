@@ -6,6 +6,7 @@ use crate::sync::atomic::Ordering;
 
 use super::backlog::walk_to_end;
 use super::handover::Handover;
+use super::spill::Spill;
 use super::tail::{Held, Log};
 
 /// Segments that stay in the window behind the tail before the oldest is handed over.
@@ -65,19 +66,31 @@ impl Log {
             return false;
         }
         let union = frame.complete_union().expect("walked to its end");
-        let mut room = true;
-        // Rule R2: the registry is loaded now, after the segment was found complete.
-        snapshot(&mut |snapshot| {
-            let guard = self.pin();
-            snapshot.each_of(union, |record| {
-                // SAFETY: the retirer alone touches these notes (rule R1).
-                room &= unsafe {
-                    record.open_chunk.with(|open| {
-                        Handover { log: self, segment: low, record, open, guard: &guard, cutoff }
-                            .run()
-                    })
-                };
+        // Rule R2: the registry is loaded when it is lent: after the segment was found complete.
+        let each = |visit: &mut dyn FnMut(Handover<'_>)| {
+            snapshot(&mut |snapshot| {
+                let guard = self.pin();
+                snapshot.each_of(union, |record| {
+                    // SAFETY: the retirer alone touches these notes (rule R1).
+                    unsafe {
+                        record.open_chunk.with(|open| {
+                            visit(Handover {
+                                log: self,
+                                segment: low,
+                                record,
+                                open,
+                                guard: &guard,
+                                cutoff,
+                            });
+                        });
+                    }
+                });
             });
+        };
+        let (mut room, mut in_ring) = (true, false);
+        each(&mut |mut handover| {
+            room &= handover.run();
+            in_ring |= handover.is_in_ring();
         });
         if !room {
             self.release(low);
@@ -88,6 +101,11 @@ impl Log {
         let next = frame.next().load(Ordering::Acquire);
         self.advance_low(low, next);
         mark("segment retired");
+        if in_ring {
+            // FENCE spill.stand: `low` against the load of `standing`.
+            Spill::fence();
+            each(&mut |handover| handover.look_again());
+        }
         self.release(low);
         true
     }

@@ -20,7 +20,11 @@ use super::head;
 
 /// A bus whose segments hold one message of [`send`] each.
 pub(crate) fn bus() -> Bus {
-    let builder = Bus::builder().segment_bytes(64).max_segments(16).depth(16);
+    bus_of(64)
+}
+
+fn bus_of(segment_bytes: usize) -> Bus {
+    let builder = Bus::builder().segment_bytes(segment_bytes).max_segments(32).depth(32);
     builder.time_to_live(None).clock(Clock::manual().0).build().expect("a small bus")
 }
 
@@ -36,9 +40,13 @@ fn send(bus: &Bus, count: usize) {
 
 /// The same, while another thread is at retiring.
 fn send_unretired(bus: &Bus, count: usize) {
+    unretired(bus, || send(bus, count));
+}
+
+fn unretired(bus: &Bus, send: impl FnOnce()) {
     let retiring = &bus.core().log.retiring;
     retiring.store(true, Ordering::Relaxed);
-    send(bus, count);
+    send();
     retiring.store(false, Ordering::Relaxed);
 }
 
@@ -80,7 +88,7 @@ impl Reader {
             }
             _ => return false,
         };
-        assert_eq!(first, self.next, "each number is settled once");
+        assert!(first >= self.next, "each number is settled once: {first} after {}", self.next - 1);
         self.next = last + 1;
         true
     }
@@ -246,4 +254,79 @@ pub fn standing() -> Vec<Part> {
     };
     let [participant, retirer, after] = against(reader, retirer, |_| ());
     vec![retirer, participant, after]
+}
+
+/// Rule H6: a participant that stops where its segment was just handed over keeps nothing behind
+/// that from being trimmed.
+/// `received`: it has received a message there; else it stopped in the middle of a receive.
+fn stuck(
+    bus: &Bus,
+    reader: Reader,
+    received: bool,
+    send: impl Fn(usize) + Send + 'static,
+) -> Vec<Part> {
+    let core = bus.core().clone();
+    let retirer = move || core.retire(0);
+    against(reader, retirer, move |reader| {
+        if received {
+            reader.cursor.publish(&reader.record);
+        }
+        send(6);
+        let waits = reader.record.spill.range().count();
+        assert!(waits <= 3, "{waits} nodes wait for one message");
+    })
+    .into()
+}
+
+/// A bus whose segments hold two messages of [`send`] each.
+fn bus_of_two() -> Bus {
+    bus_of(80)
+}
+
+/// It crosses into the segment, which is handed over by reference.
+pub fn stuck_in_a_segment() -> Vec<Part> {
+    let bus = bus_of_two();
+    let mut reader = Reader::register(&bus, 1, Policy::Lag);
+    send(&bus, 2);
+    (0..2).for_each(|_| reader.receive());
+    send(&bus, 3);
+    send_unretired(&bus, 2);
+    stuck(&bus.clone(), reader, true, move |segments| send(&bus, 2 * segments))
+}
+
+/// It crosses into the segment, which is handed over as a copy.
+pub fn stuck_in_a_copied_segment() -> Vec<Part> {
+    let bus = bus_of(128);
+    let mut reader = Reader::register(&bus, 1, Policy::Lag);
+    // Interested in what fills the segments, and handed nothing: it excludes what it sends.
+    let other = bus.participant().mask(Class::NETWORK).exclude_own(true).register();
+    let other = other.expect("there is room");
+    let sender = other.sender();
+    let send = move |segments| {
+        for _ in 0..segments {
+            sender.send(Class::INTERACTION, &[]).expect("accepted");
+            sender.send(Class::NETWORK, &[0; 80]).expect("accepted");
+        }
+    };
+    send(1);
+    reader.receive();
+    send(2);
+    unretired(&bus, || send(1));
+    stuck(&bus, reader, false, move |segments| {
+        // Three copies to a node.
+        send(3 * segments);
+        let _ = &other;
+    })
+}
+
+/// It comes back to the window, which moves on meanwhile, and goes to its ring again.
+pub fn stuck_on_the_way_back() -> Vec<Part> {
+    let bus = bus_of_two();
+    let mut reader = Reader::register(&bus, 1, Policy::Lag);
+    send(&bus, 2);
+    (0..2).for_each(|_| reader.receive());
+    reader.go_away();
+    send(&bus, 3);
+    send_unretired(&bus, 4);
+    stuck(&bus.clone(), reader, true, move |segments| send(&bus, 2 * segments))
 }
