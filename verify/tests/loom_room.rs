@@ -2,7 +2,7 @@
 #![cfg(smd_loom)]
 
 use verify::model::Model;
-use verify::scenarios::room::{self, Room};
+use verify::scenarios::room::{self, Receive, Room};
 use verify::scenarios::{ONE, WIDE};
 
 #[test]
@@ -25,6 +25,21 @@ fn full_against_drain_of_a_spill() {
     Model::new("full against drain of a spill")
         .reaches(&["accepted", "refused"])
         .check(|| room::full_against_drain(ONE, 3, 1, 2, 1));
+}
+
+#[test]
+fn room_against_departure() {
+    Model::new("room against departure")
+        .preemptions(3)
+        .reaches(&["accepted", "refused", "refused full", "left"])
+        .check(|| room::room_against_departure(WIDE, 1, 1, 1, Receive::One));
+}
+
+#[test]
+fn room_against_departure_drained() {
+    Model::new("room against departure, drained")
+        .reaches(&["accepted", "refused", "refused full", "left", "left while receiving"])
+        .check(|| room::room_against_departure(WIDE, 1, 1, 2, Receive::Drain));
 }
 
 #[test]

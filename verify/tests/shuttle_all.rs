@@ -6,7 +6,7 @@
 #![cfg(smd_shuttle)]
 
 use verify::model::Model;
-use verify::scenarios::room::{self, Room};
+use verify::scenarios::room::{self, Receive, Room};
 use verify::scenarios::{
     ONE, TWO, WIDE, closing, expiry, lifetime, membership, order, retained, waiting,
 };
@@ -131,6 +131,15 @@ fn full_against_drain() {
     Model::new("full against drain")
         .reaches(&["accepted", "refused"])
         .check(|| room::full_against_drain(ONE, 6, 3, 4, 6));
+}
+
+#[test]
+fn room_against_departure() {
+    for form in [Receive::One, Receive::Drain] {
+        Model::new("room against departure")
+            .reaches(&["accepted", "refused", "left while receiving"])
+            .check(move || room::room_against_departure(ONE, 3, 4, 6, form));
+    }
 }
 
 #[test]

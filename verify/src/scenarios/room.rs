@@ -1,6 +1,6 @@
 //! Backpressure: exactly the depth, and who waits for room is told of it.
 
-use smd_lockfree::{FullReason, SendError, Sent};
+use smd_lockfree::{FullReason, Participant, RecvError, SendError, Sent};
 
 use super::{A, bus, contiguous, drain, looks, queued, word};
 use crate::model::sync::Arc;
@@ -58,6 +58,72 @@ pub fn full_against_drain(segment: usize, depth: usize, senders: usize, sends: u
         queued(&own, A, &word(0, index));
     }
     assert_eq!(own.send(A, b""), Err(SendError::Full(FullReason::Backlog)));
+}
+
+/// A departure overtakes a receive: a sender finds room, and ends the participant as soon as one of
+/// its messages was queued. Room is made by delivery alone, so that as many were delivered before.
+pub fn room_against_departure(
+    segment: usize,
+    depth: usize,
+    sends: usize,
+    look: usize,
+    form: Receive,
+) {
+    let bus = bus(segment);
+    let slow = bus.participant().mask(A).depth(depth as u32).register();
+    let mut slow = slow.expect("registered");
+    let handle = slow.handle();
+    let sender = bus.sender();
+    for index in 0..depth {
+        queued(&sender, A, &word(0, index));
+    }
+    let thread = thread::spawn(move || {
+        let mut accepted = 0;
+        for index in 0..sends {
+            match sender.send(A, &word(1, index)) {
+                Ok(sent) => {
+                    assert_eq!(sent.sequence(), Some(depth as u64 + accepted + 1));
+                    accepted += 1;
+                }
+                Err(SendError::Full(FullReason::Backlog)) => reached("refused"),
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        if accepted > 0 {
+            reached("accepted");
+            handle.leave().expect("once");
+        }
+        accepted
+    });
+    let mut delivered = 0;
+    for _ in 0..look {
+        match form.receive(&mut slow, &mut delivered) {
+            Ok(()) | Err(RecvError::Empty) => {}
+            Err(RecvError::Left) => reached("left while receiving"),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    let accepted = thread.join().expect("no panic");
+    assert!(accepted <= delivered, "{accepted} accepted, and only {delivered} delivered");
+}
+
+/// How a participant receives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Receive {
+    /// One message.
+    One,
+    /// What is there.
+    Drain,
+}
+
+impl Receive {
+    /// Receives; how many were delivered is added to `delivered`.
+    fn receive(self, slow: &mut Participant, delivered: &mut u64) -> Result<(), RecvError> {
+        match self {
+            Receive::One => slow.try_recv().map(|_| *delivered += 1),
+            Receive::Drain => slow.drain(|_| *delivered += 1).map(|_| ()),
+        }
+    }
 }
 
 /// How room comes about.
