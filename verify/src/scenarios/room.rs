@@ -2,7 +2,7 @@
 
 use smd_lockfree::{FullReason, Participant, RecvError, SendError, Sent};
 
-use super::{A, bus, contiguous, drain, looks, queued, word};
+use super::{A, bus, contiguous, drain, looks, queued, waiting, word};
 use crate::model::sync::Arc;
 use crate::model::sync::atomic::{AtomicUsize, Ordering};
 use crate::model::{reached, thread};
@@ -139,16 +139,22 @@ pub enum Room {
     Close,
 }
 
-/// A sender that waits for room.
-pub fn wait_for_room(segment: usize, depth: usize, how: Room) {
+/// A sender that waits for room, blocking or as a future.
+pub fn wait_for_room(segment: usize, depth: usize, how: Room, is_async: bool) {
     let bus = bus(segment);
     let slow = bus.participant().mask(A).depth(depth as u32).register();
     let mut slow = slow.expect("registered");
-    let sender = bus.sender();
+    let mut sender = bus.sender();
     for index in 0..depth {
         queued(&sender, A, &word(0, index));
     }
-    let thread = thread::spawn(move || sender.send_wait(A, &word(1, 0), None));
+    let thread = thread::spawn(move || {
+        if is_async {
+            waiting::ready(sender.send_async(A, &word(1, 0)))
+        } else {
+            sender.send_wait(A, &word(1, 0), None)
+        }
+    });
     let mut left = None;
     match how {
         Room::Drain => assert_eq!(slow.try_recv().expect("there").sequence(), 1),
