@@ -8,14 +8,14 @@
 use std::ptr::NonNull;
 
 use crate::error::LagReason;
-use crate::hooks::Part;
+use crate::hooks::{Part, mark};
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::local::OwnerCell;
 
 use super::arena::Arena;
 use super::frame::{Frame, segment_tag};
-use super::spill::{Gap, Lost, Node, Spill};
+use super::spill::{Gap, Losses, Lost, Node, Spill};
 use super::tail::{Held, Log};
 use super::word::Head;
 use crate::class::Class;
@@ -303,6 +303,38 @@ pub fn trim() -> Vec<Part> {
             let node = spill.peek(1).expect("the second");
             assert!(node.gap != Gap::default(), "what was trimmed is in the node that follows");
         }
+    };
+    vec![Box::new(retirer), Box::new(taker), bury(arena, held)]
+}
+
+/// Rule H2, with its losses: a node is taken while it is trimmed; either it is had, or the one that
+/// follows tells of it.
+pub fn trim_against_take() -> Vec<Part> {
+    let (arena, spill, held) = spill(2);
+    let trimming = spill.clone();
+    let retirer = move || {
+        if trimming.range().start == 0 {
+            let node = trimming.peek(0).expect("the first");
+            trimming.trim(&node, Some(LagReason::Overflow));
+        }
+    };
+    let taker = move || {
+        let (mut next, mut had, mut losses) = (0, 0, Losses::default());
+        while next < 2 {
+            let index = spill.range().start;
+            let node = spill.peek(index).expect("a node of the range");
+            if spill.take(index) {
+                if index != next {
+                    losses.add_gap(&node.gap);
+                }
+                had += 1;
+                next = index + 1;
+            } else {
+                mark("node trimmed under its taker");
+            }
+        }
+        let lost = losses.take().map_or(0, |(_, lost)| lost.count);
+        assert_eq!(had + lost, 2, "each node is had, or told of, once");
     };
     vec![Box::new(retirer), Box::new(taker), bury(arena, held)]
 }

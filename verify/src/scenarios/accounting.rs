@@ -59,7 +59,8 @@ impl Account {
 
     /// From which number on a class that was wanted at `number` is given up.
     fn given_up(&self, number: u64, class: Class) -> Option<u64> {
-        let later = self.masks.iter().find(|(from, mask)| *from > number && !mask.intersects(class));
+        let later =
+            self.masks.iter().find(|(from, mask)| *from > number && !mask.intersects(class));
         later.map(|(from, _)| *from)
     }
 

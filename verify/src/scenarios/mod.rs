@@ -8,7 +8,9 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use smd_lockfree::{Builder, Bus, Class, Clock, LagReason, Message, Participant, RecvError, Sender};
+use smd_lockfree::{
+    Builder, Bus, Class, Clock, LagReason, Message, Participant, RecvError, Sender,
+};
 
 use crate::model::reached;
 

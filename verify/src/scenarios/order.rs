@@ -79,13 +79,7 @@ pub fn handed_references(segment: usize, before: usize, sends: usize, look: usiz
 }
 
 /// Several senders, each of whom may find that it is to retire, while a slow participant receives.
-pub fn handed_by_several(
-    segment: usize,
-    before: usize,
-    senders: usize,
-    each: usize,
-    look: usize,
-) {
+pub fn handed_by_several(segment: usize, before: usize, senders: usize, each: usize, look: usize) {
     let bus = bus(segment);
     let mut slow = bus.register(A).expect("registered");
     let own = bus.sender();

@@ -7,20 +7,34 @@ use crate::model::sync::Arc;
 use crate::model::sync::atomic::{AtomicUsize, Ordering};
 use crate::model::{reached, thread};
 
-/// Senders at a full backlog against the participant that drains it.
-pub fn full_against_drain(segment: usize, depth: usize, senders: usize, sends: usize, look: usize) {
+/// Senders at a full backlog against the participant that drains it. Where they are `warm`, it is
+/// they who filled it, so that they know their place in the log.
+pub fn full_against_drain(
+    segment: usize,
+    depth: usize,
+    senders: usize,
+    sends: usize,
+    look: usize,
+    warm: bool,
+) {
     let bus = bus(segment);
     let slow = bus.participant().mask(A).depth(depth as u32).register();
     let mut slow = slow.expect("registered");
     let own = bus.sender();
+    let others: Vec<_> = (0..senders).map(|_| bus.sender()).collect();
     for index in 0..depth {
-        queued(&own, A, &word(0, index));
+        let filler = if warm { &others[index % senders] } else { &own };
+        queued(filler, A, &word(0, index));
     }
-    assert_eq!(own.send(A, b""), Err(SendError::Full(FullReason::Backlog)));
+    if !warm {
+        assert_eq!(own.send(A, b""), Err(SendError::Full(FullReason::Backlog)));
+    }
     let received = Arc::new(AtomicUsize::new(0));
-    let threads: Vec<_> = (0..senders)
-        .map(|who| {
-            let (sender, received) = (bus.sender(), received.clone());
+    let threads: Vec<_> = others
+        .into_iter()
+        .enumerate()
+        .map(|(who, sender)| {
+            let received = received.clone();
             thread::spawn(move || {
                 let mut accepted = 0;
                 for index in 0..sends {
