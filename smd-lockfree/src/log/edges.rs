@@ -15,7 +15,7 @@ use crate::sync::local::OwnerCell;
 
 use super::arena::Arena;
 use super::frame::{Frame, segment_tag};
-use super::spill::{Gap, Losses, Lost, Node, Spill};
+use super::spill::{Gap, Lost, Node, Spill};
 use super::tail::{Held, Log};
 use super::word::Head;
 use crate::class::Class;
@@ -311,7 +311,8 @@ pub fn trim() -> Vec<Part> {
 /// follows tells of it.
 pub fn trim_against_take() -> Vec<Part> {
     let (arena, spill, held) = spill(2);
-    let trimming = spill.clone();
+    let had = Arc::new(AtomicUsize::new(0));
+    let (trimming, taking, taken) = (spill.clone(), spill.clone(), had.clone());
     let retirer = move || {
         if trimming.range().start == 0 {
             let node = trimming.peek(0).expect("the first");
@@ -319,24 +320,20 @@ pub fn trim_against_take() -> Vec<Part> {
         }
     };
     let taker = move || {
-        let (mut next, mut had, mut losses) = (0, 0, Losses::default());
-        while next < 2 {
-            let index = spill.range().start;
-            let node = spill.peek(index).expect("a node of the range");
-            if spill.take(index) {
-                if index != next {
-                    losses.add_gap(&node.gap);
-                }
-                had += 1;
-                next = index + 1;
-            } else {
-                mark("node trimmed under its taker");
-            }
+        if taking.take(0) {
+            taken.store(1, Ordering::Relaxed);
+        } else {
+            mark("node trimmed under its taker");
         }
-        let lost = losses.take().map_or(0, |(_, lost)| lost.count);
-        assert_eq!(had + lost, 2, "each node is had, or told of, once");
     };
-    vec![Box::new(retirer), Box::new(taker), bury(arena, held)]
+    let after = move || {
+        assert_eq!(spill.range().start, 1, "one of them got it");
+        let told = spill.peek(1).expect("the second").gap != Gap::default();
+        assert_eq!(told, had.load(Ordering::Relaxed) == 0, "a node is had, or told of, once");
+        // SAFETY: all threads that knew the frame have ended.
+        unsafe { arena.give(held.held().as_ptr()) };
+    };
+    vec![Box::new(retirer), Box::new(taker), Box::new(after)]
 }
 
 /// `spill.ring`: who finds a larger ring finds in it what was in the smaller.
