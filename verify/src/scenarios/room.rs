@@ -1,26 +1,40 @@
 //! Backpressure: exactly the depth, and who waits for room is told of it.
 
-use smd_lockfree::{FullReason, SendError, Sent};
+use smd_lockfree::{FullReason, Participant, RecvError, SendError, Sent};
 
-use super::{A, bus, contiguous, drain, looks, queued, word};
+use super::{A, bus, contiguous, drain, looks, queued, waiting, word};
 use crate::model::sync::Arc;
 use crate::model::sync::atomic::{AtomicUsize, Ordering};
 use crate::model::{reached, thread};
 
-/// Senders at a full backlog against the participant that drains it.
-pub fn full_against_drain(segment: usize, depth: usize, senders: usize, sends: usize, look: usize) {
+/// Senders at a full backlog against the participant that drains it. Where they are `warm`, it is
+/// they who filled it, so that they know their place in the log.
+pub fn full_against_drain(
+    segment: usize,
+    depth: usize,
+    senders: usize,
+    sends: usize,
+    look: usize,
+    warm: bool,
+) {
     let bus = bus(segment);
     let slow = bus.participant().mask(A).depth(depth as u32).register();
     let mut slow = slow.expect("registered");
     let own = bus.sender();
+    let others: Vec<_> = (0..senders).map(|_| bus.sender()).collect();
     for index in 0..depth {
-        queued(&own, A, &word(0, index));
+        let filler = if warm { &others[index % senders] } else { &own };
+        queued(filler, A, &word(0, index));
     }
-    assert_eq!(own.send(A, b""), Err(SendError::Full(FullReason::Backlog)));
+    if !warm {
+        assert_eq!(own.send(A, b""), Err(SendError::Full(FullReason::Backlog)));
+    }
     let received = Arc::new(AtomicUsize::new(0));
-    let threads: Vec<_> = (0..senders)
-        .map(|who| {
-            let (sender, received) = (bus.sender(), received.clone());
+    let threads: Vec<_> = others
+        .into_iter()
+        .enumerate()
+        .map(|(who, sender)| {
+            let received = received.clone();
             thread::spawn(move || {
                 let mut accepted = 0;
                 for index in 0..sends {
@@ -60,6 +74,72 @@ pub fn full_against_drain(segment: usize, depth: usize, senders: usize, sends: u
     assert_eq!(own.send(A, b""), Err(SendError::Full(FullReason::Backlog)));
 }
 
+/// A departure overtakes a receive: a sender finds room, and ends the participant as soon as one of
+/// its messages was queued. Room is made by delivery alone, so that as many were delivered before.
+pub fn room_against_departure(
+    segment: usize,
+    depth: usize,
+    sends: usize,
+    look: usize,
+    form: Receive,
+) {
+    let bus = bus(segment);
+    let slow = bus.participant().mask(A).depth(depth as u32).register();
+    let mut slow = slow.expect("registered");
+    let handle = slow.handle();
+    let sender = bus.sender();
+    for index in 0..depth {
+        queued(&sender, A, &word(0, index));
+    }
+    let thread = thread::spawn(move || {
+        let mut accepted = 0;
+        for index in 0..sends {
+            match sender.send(A, &word(1, index)) {
+                Ok(sent) => {
+                    assert_eq!(sent.sequence(), Some(depth as u64 + accepted + 1));
+                    accepted += 1;
+                }
+                Err(SendError::Full(FullReason::Backlog)) => reached("refused"),
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        if accepted > 0 {
+            reached("accepted");
+            handle.leave().expect("once");
+        }
+        accepted
+    });
+    let mut delivered = 0;
+    for _ in 0..look {
+        match form.receive(&mut slow, &mut delivered) {
+            Ok(()) | Err(RecvError::Empty) => {}
+            Err(RecvError::Left) => reached("left while receiving"),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    let accepted = thread.join().expect("no panic");
+    assert!(accepted <= delivered, "{accepted} accepted, and only {delivered} delivered");
+}
+
+/// How a participant receives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Receive {
+    /// One message.
+    One,
+    /// What is there.
+    Drain,
+}
+
+impl Receive {
+    /// Receives; how many were delivered is added to `delivered`.
+    fn receive(self, slow: &mut Participant, delivered: &mut u64) -> Result<(), RecvError> {
+        match self {
+            Receive::One => slow.try_recv().map(|_| *delivered += 1),
+            Receive::Drain => slow.drain(|_| *delivered += 1).map(|_| ()),
+        }
+    }
+}
+
 /// How room comes about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Room {
@@ -73,16 +153,22 @@ pub enum Room {
     Close,
 }
 
-/// A sender that waits for room.
-pub fn wait_for_room(segment: usize, depth: usize, how: Room) {
+/// A sender that waits for room, blocking or as a future.
+pub fn wait_for_room(segment: usize, depth: usize, how: Room, is_async: bool) {
     let bus = bus(segment);
     let slow = bus.participant().mask(A).depth(depth as u32).register();
     let mut slow = slow.expect("registered");
-    let sender = bus.sender();
+    let mut sender = bus.sender();
     for index in 0..depth {
         queued(&sender, A, &word(0, index));
     }
-    let thread = thread::spawn(move || sender.send_wait(A, &word(1, 0), None));
+    let thread = thread::spawn(move || {
+        if is_async {
+            waiting::ready(sender.send_async(A, &word(1, 0)))
+        } else {
+            sender.send_wait(A, &word(1, 0), None)
+        }
+    });
     let mut left = None;
     match how {
         Room::Drain => assert_eq!(slow.try_recv().expect("there").sequence(), 1),
