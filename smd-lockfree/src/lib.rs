@@ -302,6 +302,8 @@ pub mod __edges {
     pub use crate::registry::edges as registry;
     pub use crate::retained::edges as retained;
     pub use crate::send::edges as send;
+    #[cfg(smd_loom)]
+    pub use crate::sync::epoch::edges as epoch;
     pub use crate::wait::edges as wait;
 }
 

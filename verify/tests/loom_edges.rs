@@ -1,7 +1,7 @@
 //! Single edges, under loom.
 #![cfg(smd_loom)]
 
-use smd_lockfree::__edges::{event_loop, interest, log, registry, retained, send, wait};
+use smd_lockfree::__edges::{epoch, event_loop, interest, log, registry, retained, send, wait};
 use verify::model::Model;
 use verify::scenarios::edge::{then, together};
 
@@ -70,6 +70,16 @@ fn log_window_end() {
         .preemptions(3)
         .reaches(&["frame reused", "segment retired"])
         .check(|| together(log::window_end()));
+}
+
+/// The collector that ships, in its own form for loom. At 2 preemptions, as in a deep run, it is a
+/// quarter of a million executions.
+#[test]
+fn epoch() {
+    Model::new("retiring against a pin, with the shipped collector")
+        .preemptions(1)
+        .reaches(&["freed by the collector", "found while it was retired"])
+        .check(|| together(epoch::retire_against_pin()));
 }
 
 #[test]

@@ -10,13 +10,17 @@
 //! sooner. The stand-in orders memory as far as every epoch must (who pins after an object was
 //! retired sees that it was unlinked; the freeing sees every use), and not as far as a real one
 //! does with its fences; so it allows every use-after-free that the real one allows, and more.
+//! The real one would make models of a whole bus endless: two threads that do nothing but pin, look
+//! and unpin beside one retirement are thousands of executions. It has that model for itself
+//! ([`edges`]), on what ships, with the collector's own form for loom.
 
 #[cfg(not(any(smd_loom, smd_shuttle)))]
 pub(crate) use shipped::{Domain, Guard};
 #[cfg(any(smd_loom, smd_shuttle))]
 pub(crate) use stand_in::{Domain, Guard};
 
-#[cfg(not(any(smd_loom, smd_shuttle)))]
+#[cfg(not(smd_shuttle))]
+#[cfg_attr(smd_loom, allow(dead_code))]
 mod shipped {
     use std::cell::RefCell;
     use std::rc::Rc;
@@ -35,8 +39,13 @@ mod shipped {
         _collector: Collector,
     }
 
+    #[cfg(not(smd_loom))]
     thread_local! {
         static HANDLES: RefCell<Vec<Cached>> = const { RefCell::new(Vec::new()) };
+    }
+    #[cfg(smd_loom)]
+    loom::thread_local! {
+        static HANDLES: RefCell<Vec<Cached>> = RefCell::new(Vec::new());
     }
 
     /// One reclamation domain: a collector of its own.
@@ -75,7 +84,7 @@ mod shipped {
         }
 
         /// Whether this thread is pinned here.
-        #[cfg(test)]
+        #[cfg(all(test, not(smd_loom)))]
         pub(crate) fn is_pinned(&self) -> bool {
             HANDLES.with_borrow(|handles| {
                 handles.iter().any(|entry| entry.id == self.id && entry.handle.is_pinned())
@@ -302,5 +311,56 @@ mod stand_in {
                 free();
             }
         }
+    }
+}
+
+/// A model of the shipped domain and its collector.
+#[cfg(smd_loom)]
+pub mod edges {
+    use std::ptr::null_mut;
+
+    use loom::cell::UnsafeCell;
+
+    use super::super::Arc;
+    use super::super::atomic::{AtomicPtr, Ordering};
+    use super::shipped::Domain;
+    use crate::hooks::{Part, mark};
+
+    type Object = UnsafeCell<u64>;
+
+    fn free(object: *mut Object) {
+        mark("freed by the collector");
+        // SAFETY: made by `Box::into_raw`, and freed once.
+        let object = unsafe { Box::from_raw(object) };
+        // SAFETY: none but loom's own: a use that is not ordered before this fails the model.
+        object.with_mut(|value| unsafe { *value = 0 });
+    }
+
+    /// What was unlinked and retired, against somebody who is pinned and may have found it.
+    pub fn retire_against_pin() -> Vec<Part> {
+        let domain = Arc::new(Domain::new());
+        let place = Arc::new(AtomicPtr::new(Box::into_raw(Box::new(Object::new(7)))));
+        let (own, found) = (domain.clone(), place.clone());
+        vec![
+            Box::new(move || {
+                {
+                    let guard = domain.pin();
+                    let object = place.swap(null_mut(), Ordering::AcqRel);
+                    // SAFETY: unlinked, and retired once.
+                    unsafe { guard.retire(object, |object| free(object)) };
+                }
+                domain.collect();
+            }),
+            Box::new(move || {
+                let _guard = own.pin();
+                let object = found.load(Ordering::Acquire);
+                if !object.is_null() {
+                    mark("found while it was retired");
+                    // SAFETY: found under the pin, so it is not freed before the guard goes.
+                    let value = unsafe { (*object).with(|value| *value) };
+                    assert_eq!(value, 7, "a freed object was used");
+                }
+            }),
+        ]
     }
 }
