@@ -62,6 +62,14 @@ fn spill_take() {
 }
 
 #[test]
+fn trim_against_take() {
+    Model::new("trim against take")
+        .preemptions(3)
+        .reaches(&["trimmed", "taken under a trim", "node trimmed under its taker"])
+        .check(|| then(log::trim_against_take()));
+}
+
+#[test]
 fn spill_ring() {
     Model::new("edge spill.ring").reaches(&["ring replaced"]).check(|| then(log::ring()));
 }

@@ -2,13 +2,19 @@
 #![cfg(smd_loom)]
 
 use verify::model::Model;
-use verify::scenarios::{ONE, expiry};
+use verify::scenarios::{ONE, WIDE, expiry};
 
 #[test]
-#[ignore = "longer than the others together; shuttle plays the same"]
-fn trim_against_take() {
-    Model::new("trim against take")
-        .preemptions(1)
-        .reaches(&["delivered", "lost"])
-        .check(|| expiry::trim_against_take(ONE, 4, 1, 1));
+fn expired_against_retiring() {
+    Model::new("expired against retiring")
+        .reaches(&["delivered", "lost", "segment retired"])
+        .check(|| expiry::trim_against_take(ONE, 2, 1, 1));
+}
+
+#[test]
+fn room_by_expiry() {
+    Model::new("room by expiry")
+        .preemptions(3)
+        .reaches(&["refused full"])
+        .check(|| expiry::room_by_expiry(WIDE, 1));
 }

@@ -14,33 +14,50 @@ fn register_against_send() {
 #[test]
 fn register_against_retiring() {
     Model::new("register against retiring")
-        .reaches(&["registered first"])
+        .reaches(&["registered first", "segment retired", "installed by the loser"])
         .check(|| membership::register_against_send(ONE, 2, 1, 0, 1));
 }
 
 #[test]
 fn register_against_limit() {
     Model::new("register against limit")
-        .reaches(&["refused"])
+        .preemptions(3)
+        .reaches(&["refused", "refused full"])
         .check(|| membership::register_against_limit(WIDE, 2));
 }
 
 #[test]
 fn leave_against_send() {
-    Model::new("leave against send").check(|| membership::leave_against_send(ONE, 2, 1));
+    Model::new("leave against send")
+        .reaches(&["handed over in the cell", "swept by the retirer", "segment retired", "left"])
+        .check(|| membership::leave_against_send(ONE, 2, 1));
 }
 
 #[test]
 fn leave_against_receive() {
     Model::new("leave against receive")
-        .reaches(&["left while receiving"])
+        .preemptions(3)
+        .reaches(&[
+            "left while receiving",
+            "node trimmed under its taker",
+            "passed by the window",
+            "back in the window",
+        ])
+        .check(|| membership::leave_against_receive(ONE, 4, 1, 0, 2, false));
+}
+
+#[test]
+fn leave_against_receive_and_send() {
+    Model::new("leave against receive and send")
         .preemptions(1)
-        .check(|| membership::leave_against_receive(ONE, 2, 1, 2, false));
+        .reaches(&["left while receiving", "segment retired"])
+        .check(|| membership::leave_against_receive(ONE, 2, 0, 1, 2, false));
 }
 
 #[test]
 fn widen_against_send() {
     Model::new("widen against send")
+        .preemptions(3)
         .reaches(&["widened between"])
         .check(|| membership::widen_against_send(WIDE, 0, 2, 0));
 }
@@ -48,18 +65,43 @@ fn widen_against_send() {
 #[test]
 fn widen_against_retiring() {
     Model::new("widen against retiring")
-        .preemptions(1)
-        .check(|| membership::widen_against_send(ONE, 2, 2, 0));
+        .reaches(&["segment retired", "installed by the loser"])
+        .check(|| membership::widen_against_send(ONE, 2, 1, 0));
 }
 
 #[test]
 fn narrow_against_send() {
     Model::new("narrow against send")
-        .preemptions(1)
-        .check(|| membership::narrow_against_send(ONE, 2, 1, 1));
+        .reaches(&["segment full", "installed by the loser"])
+        .check(|| membership::narrow_against_send(ONE, 1, 1, 1));
+}
+
+#[test]
+fn narrow_against_retiring() {
+    Model::new("narrow against retiring")
+        .reaches(&["segment retired", "handed over in the cell"])
+        .check(|| membership::narrow_against_send(ONE, 2, 1, 0));
 }
 
 #[test]
 fn changes_against_changes() {
-    Model::new("changes against changes").check(|| membership::changes_against_changes(2));
+    Model::new("changes against changes")
+        .reaches(&["registry changed meanwhile"])
+        .check(|| membership::changes_against_changes(2));
+}
+
+#[test]
+fn interest_against_alloc_leave() {
+    Model::new("interest against alloc: leave")
+        .preemptions(3)
+        .reaches(&["refused at allocation", "unwanted when it was sent", "sent"])
+        .check(|| membership::interest_against_alloc(2, true));
+}
+
+#[test]
+fn interest_against_alloc_narrow() {
+    Model::new("interest against alloc: narrow")
+        .preemptions(3)
+        .reaches(&["refused at allocation", "unwanted when it was sent", "sent"])
+        .check(|| membership::interest_against_alloc(1, false));
 }

@@ -7,6 +7,7 @@ use verify::scenarios::{ONE, WIDE, retained};
 #[test]
 fn in_one_segment() {
     Model::new("retained in one segment")
+        .preemptions(3)
         .reaches(&["registered between"])
         .check(|| retained::retained_against_registration(WIDE, 1, 2, 1));
 }
@@ -14,6 +15,14 @@ fn in_one_segment() {
 #[test]
 fn against_retiring() {
     Model::new("retained against retiring")
+        .reaches(&["state kept", "segment retired", "installed by the loser"])
+        .check(|| retained::retained_against_registration(ONE, 2, 1, 1));
+}
+
+#[test]
+fn against_two_retired() {
+    Model::new("retained against two retired")
         .preemptions(1)
+        .reaches(&["state kept", "segment retired", "frame reused"])
         .check(|| retained::retained_against_registration(ONE, 2, 2, 1));
 }

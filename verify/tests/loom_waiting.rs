@@ -2,48 +2,99 @@
 #![cfg(smd_loom)]
 
 use verify::model::Model;
-use verify::scenarios::{ONE, WIDE, waiting};
+use verify::scenarios::waiting::{self, Form};
+use verify::scenarios::{ONE, WIDE};
 
 #[test]
 fn blocking_one_sender() {
     Model::new("blocking, one sender")
-        .reaches(&["woken"])
         .preemptions(3)
-        .check(|| waiting::blocking(WIDE, 1, 2));
+        .reaches(&["detached", "parked", "woken", "hole closed late", "found before the sleep"])
+        .check(|| waiting::waiting(Form::Blocking, WIDE, 1, 0, 2));
 }
 
 #[test]
 fn blocking_across_segments() {
     Model::new("blocking across segments")
-        .preemptions(1)
-        .reaches(&["woken"])
-        .check(|| waiting::blocking(ONE, 1, 2));
+        .reaches(&["detached", "parked", "woken", "segment full", "asleep at a hole"])
+        .check(|| waiting::waiting(Form::Blocking, ONE, 1, 1, 1));
 }
 
 #[test]
 fn blocking_two_senders() {
     Model::new("blocking, two senders")
-        .preemptions(1)
-        .reaches(&["woken"])
-        .check(|| waiting::blocking(WIDE, 2, 1));
+        .reaches(&["detached", "parked", "woken", "hole closed late"])
+        .check(|| waiting::waiting(Form::Blocking, 2 * WIDE, 2, 1, 1));
+}
+
+#[test]
+fn timeout() {
+    Model::new("timeout")
+        .preemptions(3)
+        .reaches(&["detached", "parked", "woken", "hole closed late"])
+        .check(|| waiting::waiting(Form::Timeout, WIDE, 1, 0, 2));
 }
 
 #[test]
 fn awaiting() {
-    Model::new("awaiting").reaches(&["woken"]).preemptions(3).check(|| waiting::awaiting(WIDE, 2));
+    Model::new("awaiting")
+        .preemptions(3)
+        .reaches(&["detached", "woken", "hole closed late"])
+        .check(|| waiting::waiting(Form::Async, WIDE, 1, 0, 2));
+}
+
+#[test]
+fn descriptor() {
+    Model::new("descriptor")
+        .reaches(&["detached", "parked", "woken", "hole closed late"])
+        .check(|| waiting::waiting(Form::Descriptor, WIDE, 1, 0, 2));
+}
+
+#[test]
+fn readable() {
+    Model::new("readable")
+        .reaches(&["detached", "woken", "hole closed late", "asleep at a hole"])
+        .check(|| waiting::readable(WIDE, 2, 2));
 }
 
 #[test]
 fn behind_a_hole() {
-    Model::new("behind a hole").reaches(&["woken"]).check(|| waiting::behind_a_hole(1));
+    Model::new("behind a hole")
+        .reaches(&["parked", "woken", "hole closed late", "asleep at a hole"])
+        .check(|| waiting::behind_a_hole(Form::Blocking, 1));
+}
+
+#[test]
+fn behind_a_hole_timeout() {
+    Model::new("behind a hole, timeout")
+        .reaches(&["parked", "woken", "hole closed late", "asleep at a hole"])
+        .check(|| waiting::behind_a_hole(Form::Timeout, 1));
+}
+
+#[test]
+fn behind_a_hole_async() {
+    Model::new("behind a hole, async")
+        .reaches(&["woken", "hole closed late", "asleep at a hole"])
+        .check(|| waiting::behind_a_hole(Form::Async, 1));
+}
+
+#[test]
+fn behind_a_hole_descriptor() {
+    Model::new("behind a hole, descriptor")
+        .reaches(&["parked", "woken", "hole closed late", "asleep at a hole"])
+        .check(|| waiting::behind_a_hole(Form::Descriptor, 1));
 }
 
 #[test]
 fn passed_asleep() {
-    Model::new("passed asleep").preemptions(1).check(|| waiting::passed_asleep(ONE, 2));
+    Model::new("passed asleep")
+        .reaches(&["detached", "segment retired", "back in the window"])
+        .check(|| waiting::passed_asleep(ONE, 1, 1));
 }
 
 #[test]
 fn two_sleepers() {
-    Model::new("two sleepers").check(waiting::two_sleepers);
+    Model::new("two sleepers")
+        .reaches(&["detached", "parked", "woken"])
+        .check(|| waiting::two_sleepers());
 }

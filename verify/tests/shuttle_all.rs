@@ -6,10 +6,10 @@
 #![cfg(smd_shuttle)]
 
 use verify::model::Model;
+use verify::scenarios::accounting::{Role, accounting};
 use verify::scenarios::room::{self, Receive, Room};
-use verify::scenarios::{
-    ONE, TWO, WIDE, closing, expiry, lifetime, membership, order, retained, waiting,
-};
+use verify::scenarios::waiting::{self, Form};
+use verify::scenarios::{ONE, TWO, WIDE, closing, expiry, lifetime, membership, order, retained};
 
 #[test]
 fn senders_and_receiver() {
@@ -28,13 +28,15 @@ fn handed_references() {
 #[test]
 fn handed_copies() {
     Model::new("handed copies")
-        .reaches(&["received while sending"])
-        .check(|| order::handed_copies(5, 6, 8));
+        .reaches(&["received while sending", "copy appended"])
+        .check(|| order::handed_copies(5, 0, 12, 8));
 }
 
 #[test]
 fn lag() {
-    Model::new("lag").reaches(&["delivered", "lost"]).check(|| order::lag(ONE, 2, 6, 8, 8, false));
+    Model::new("lag")
+        .reaches(&["delivered", "lost", "trimmed"])
+        .check(|| order::lag(ONE, 2, 6, 8, 8, false));
 }
 
 #[test]
@@ -65,13 +67,13 @@ fn leave_against_send() {
 fn leave_against_receive() {
     Model::new("leave against receive")
         .reaches(&["left while receiving"])
-        .check(|| membership::leave_against_receive(ONE, 6, 4, 8, false));
+        .check(|| membership::leave_against_receive(ONE, 6, 0, 4, 8, false));
 }
 
 #[test]
 fn leave_against_receive_exact() {
     Model::new("leave against receive, exact")
-        .check(|| membership::leave_against_receive(ONE, 6, 4, 8, true));
+        .check(|| membership::leave_against_receive(ONE, 6, 0, 4, 8, true));
 }
 
 #[test]
@@ -106,31 +108,49 @@ fn drop_with_debts() {
     Model::new("drop with debts").check(|| lifetime::drop_with_debts(ONE, 6));
 }
 
+/// Every form of waiting, under one name.
 #[test]
 fn blocking() {
-    Model::new("blocking").reaches(&["woken"]).check(|| waiting::blocking(ONE, 4, 3));
+    for form in Form::ALL {
+        Model::new("waiting")
+            .reaches(&["detached", "woken", "hole closed late", "asleep at a hole"])
+            .check(move || waiting::waiting(form, ONE, 4, 0, 3));
+    }
 }
 
 #[test]
 fn awaiting() {
-    Model::new("awaiting").reaches(&["woken"]).check(|| waiting::awaiting(ONE, 8));
+    Model::new("awaiting")
+        .reaches(&["detached", "woken"])
+        .check(|| waiting::waiting(Form::Async, ONE, 1, 0, 8));
+}
+
+#[test]
+fn readable() {
+    Model::new("readable").reaches(&["detached", "woken"]).check(|| waiting::readable(ONE, 6, 6));
 }
 
 #[test]
 fn behind_a_hole() {
-    Model::new("behind a hole").check(|| waiting::behind_a_hole(3));
+    for form in Form::ALL {
+        Model::new("behind a hole")
+            .reaches(&["hole closed late", "asleep at a hole"])
+            .check(move || waiting::behind_a_hole(form, 3));
+    }
 }
 
 #[test]
 fn passed_asleep() {
-    Model::new("passed asleep").check(|| waiting::passed_asleep(ONE, 8));
+    Model::new("passed asleep")
+        .reaches(&["detached", "back in the window"])
+        .check(|| waiting::passed_asleep(ONE, 2, 6));
 }
 
 #[test]
 fn full_against_drain() {
     Model::new("full against drain")
         .reaches(&["accepted", "refused"])
-        .check(|| room::full_against_drain(ONE, 6, 3, 4, 6));
+        .check(|| room::full_against_drain(ONE, 6, 3, 4, 6, false));
 }
 
 #[test]
@@ -145,7 +165,11 @@ fn room_against_departure() {
 #[test]
 fn wait_for_room() {
     for how in [Room::Drain, Room::Leave, Room::Narrow, Room::Close] {
-        Model::new("wait for room").check(move || room::wait_for_room(ONE, 6, how));
+        for is_async in [false, true] {
+            Model::new("wait for room")
+                .reaches(&["refused full", "room told"])
+                .check(move || room::wait_for_room(ONE, 6, how, is_async));
+        }
     }
 }
 
@@ -177,10 +201,75 @@ fn retained() {
 
 #[test]
 fn expiry() {
-    Model::new("expiry").check(|| expiry::trim_against_take(ONE, 8, 4, 6));
+    Model::new("expiry")
+        .reaches(&["lost", "trimmed"])
+        .check(|| expiry::trim_against_take(ONE, 8, 4, 6));
 }
 
 #[test]
 fn wide_segments() {
     Model::new("wide segments").check(|| order::senders_and_receiver(WIDE, 5, 3, 10));
+}
+
+#[test]
+fn handed_by_several() {
+    Model::new("handed by several")
+        .reaches(&["another retires", "installed by the loser", "handed over by reference"])
+        .check(|| order::handed_by_several(ONE, 3, 3, 4, 8));
+}
+
+#[test]
+fn stale_sender() {
+    Model::new("stale sender")
+        .reaches(&["stale segment given back", "frame reused"])
+        .check(|| order::stale_sender(ONE, 1, 8));
+}
+
+#[test]
+fn interest_against_alloc() {
+    for leaves in [false, true] {
+        Model::new("interest against alloc")
+            .reaches(&["refused at allocation", "unwanted when it was sent", "sent"])
+            .check(move || membership::interest_against_alloc(6, leaves));
+    }
+}
+
+#[test]
+fn room_by_expiry() {
+    Model::new("room by expiry")
+        .reaches(&["refused full"])
+        .check(|| expiry::room_by_expiry(ONE, 4));
+}
+
+#[test]
+fn last_reference() {
+    Model::new("last reference")
+        .reaches(&["frame reused", "segment retired"])
+        .check(|| lifetime::last_reference(ONE, 3, 6));
+}
+
+#[test]
+fn two_buses() {
+    Model::new("two buses").reaches(&["woken"]).check(|| lifetime::two_buses(ONE, 4));
+}
+
+#[test]
+fn close_against_changes() {
+    Model::new("close against changes")
+        .reaches(&["change refused"])
+        .check(|| closing::close_against_changes(ONE, 3));
+}
+
+#[test]
+fn accounts() {
+    const ROLES: [Role; 7] =
+        [Role::Stay, Role::Leave, Role::Ended, Role::Narrow, Role::Widen, Role::Join, Role::Pass];
+    Model::new("accounts of all")
+        .reaches(&["delivered", "lagged", "settled", "left", "segment retired"])
+        .check(|| accounting(ONE, &ROLES, 2, 6, 3));
+    for role in ROLES {
+        Model::new("accounts")
+            .reaches(&["delivered", "segment retired"])
+            .check(move || accounting(ONE, &[role], 3, 5, 4));
+    }
 }

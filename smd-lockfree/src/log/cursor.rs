@@ -179,6 +179,7 @@ impl Cursor {
     /// Some of what was counted as over the depth may have been trimmed since: counts again.
     #[cold]
     fn cut_again(&mut self, view: &View<'_>) {
+        mark("counted again behind a trim");
         self.publish(view.record);
         self.cut(view);
     }
@@ -624,6 +625,8 @@ impl Cursor {
         if closed {
             mark("chunk closed");
             self.finish_node(view);
+        } else {
+            mark("copy appended under its reader");
         }
     }
 

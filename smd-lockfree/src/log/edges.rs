@@ -8,7 +8,7 @@
 use std::ptr::NonNull;
 
 use crate::error::LagReason;
-use crate::hooks::Part;
+use crate::hooks::{Part, mark};
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::local::OwnerCell;
@@ -305,6 +305,35 @@ pub fn trim() -> Vec<Part> {
         }
     };
     vec![Box::new(retirer), Box::new(taker), bury(arena, held)]
+}
+
+/// Rule H2, with its losses: a node is taken while it is trimmed; either it is had, or the one that
+/// follows tells of it.
+pub fn trim_against_take() -> Vec<Part> {
+    let (arena, spill, held) = spill(2);
+    let had = Arc::new(AtomicUsize::new(0));
+    let (trimming, taking, taken) = (spill.clone(), spill.clone(), had.clone());
+    let retirer = move || {
+        if trimming.range().start == 0 {
+            let node = trimming.peek(0).expect("the first");
+            trimming.trim(&node, Some(LagReason::Overflow));
+        }
+    };
+    let taker = move || {
+        if taking.take(0) {
+            taken.store(1, Ordering::Relaxed);
+        } else {
+            mark("node trimmed under its taker");
+        }
+    };
+    let after = move || {
+        assert_eq!(spill.range().start, 1, "one of them got it");
+        let told = spill.peek(1).expect("the second").gap != Gap::default();
+        assert_eq!(told, had.load(Ordering::Relaxed) == 0, "a node is had, or told of, once");
+        // SAFETY: all threads that knew the frame have ended.
+        unsafe { arena.give(held.held().as_ptr()) };
+    };
+    vec![Box::new(retirer), Box::new(taker), Box::new(after)]
 }
 
 /// `spill.ring`: who finds a larger ring finds in it what was in the smaller.

@@ -39,6 +39,7 @@ impl Log {
             .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
             .is_err()
         {
+            mark("another retires");
             return;
         }
         let _token = Token(self);

@@ -114,8 +114,11 @@ impl Log {
                     // SAFETY: not null: both ends always point to a segment.
                     return unsafe { NonNull::new_unchecked(frame) };
                 }
+                mark("stale segment given back");
                 // SAFETY: acquired just above.
                 unsafe { self.arena.release(frame) };
+            } else {
+                mark("stale segment in the pool");
             }
             hint::again();
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::{Deref, DerefMut};
+#[cfg(not(any(smd_loom, smd_shuttle)))]
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use crate::sync::Arc;
@@ -78,12 +79,30 @@ impl DerefMut for Descriptor {
     }
 }
 
+/// What stands in for a poller in a model.
+#[cfg(any(smd_loom, smd_shuttle))]
+impl Descriptor {
+    /// Whether the descriptor is readable.
+    #[doc(hidden)]
+    pub fn __is_readable(&self) -> bool {
+        self.signal.is_readable()
+    }
+
+    /// Sleeps until the descriptor is readable; on the thread that made it.
+    #[doc(hidden)]
+    pub fn __poll(&self) {
+        self.signal.poll();
+    }
+}
+
+#[cfg(not(any(smd_loom, smd_shuttle)))]
 impl AsFd for Descriptor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.signal.as_fd()
     }
 }
 
+#[cfg(not(any(smd_loom, smd_shuttle)))]
 impl AsRawFd for Descriptor {
     fn as_raw_fd(&self) -> RawFd {
         self.signal.as_fd().as_raw_fd()

@@ -142,6 +142,8 @@ impl Participant {
                 }
                 // Unreadable first, then announced: who publishes after that makes it readable.
                 signal.clear();
+                // From one sleep to the next goes the way of every form: through IDLE.
+                self.record.waiter.stop();
                 if self.prepare(|waiter| waiter.arm_descriptor(&signal)) {
                     return Err(RecvError::Empty);
                 }

@@ -11,6 +11,7 @@
 //! | [`epoch::Domain`] | `crossbeam-epoch`, one collector per bus | an eager stand-in that frees at the first legal moment |
 //! | [`slab::Slab`] | one zeroed allocation | atomic heads, and a tracked cell for each unit of payload |
 //! | [`canary::Canary`] | nothing | a mark in each frame: a look at a freed one panics |
+//! | `wait::descriptor::Signal` | an event counter, or a pipe | a word, and the thread that polls it |
 //! | [`local::OwnerCell`] | an unsynchronised cell of one owner | the same |
 
 #![allow(unsafe_code)]
@@ -29,6 +30,8 @@ mod backend;
 pub(crate) mod canary;
 pub(crate) mod epoch;
 pub(crate) mod local;
+#[cfg(all(unix, any(smd_loom, smd_shuttle)))]
+pub(crate) mod signal;
 pub(crate) mod slab;
 
 pub(crate) use backend::{Arc, atomic, hint, thread};

@@ -44,10 +44,13 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod deadline;
-#[cfg(unix)]
+#[cfg(all(unix, not(any(smd_loom, smd_shuttle))))]
 pub(crate) mod descriptor;
 #[cfg(any(smd_loom, smd_shuttle))]
 pub mod edges;
 pub(crate) mod room;
 pub(crate) mod waiter;
 pub(crate) mod waiters;
+
+#[cfg(all(unix, any(smd_loom, smd_shuttle)))]
+pub(crate) use crate::sync::signal as descriptor;

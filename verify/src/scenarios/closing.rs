@@ -1,8 +1,8 @@
 //! The close, against everything.
 
-use smd_lockfree::{Outgoing, RecvError, RegisterError, SendError};
+use smd_lockfree::{MaskError, Outgoing, RecvError, RegisterError, SendError};
 
-use super::{A, bus, contiguous, drain, looks, word};
+use super::{A, B, bus, contiguous, drain, looks, word};
 use crate::model::{reached, thread};
 
 /// A batch against the close: what was accepted is received, and the numbers agree.
@@ -98,4 +98,36 @@ pub fn close_against_all(segment: usize, sends: usize, register: bool) {
         contiguous(&got, since, accepted);
         assert_eq!(late.try_recv().err(), Some(RecvError::Closed));
     }
+}
+
+/// A change of mask and a departure against the close: each has its place in the order, or is
+/// refused, and the interest is right at the end.
+pub fn close_against_changes(segment: usize, before: usize) {
+    let bus = bus(segment);
+    let mut all = bus.register(A).expect("registered");
+    let sender = bus.sender();
+    for index in 0..before {
+        sender.send(A, &word(0, index)).expect("accepted");
+    }
+    let changes = thread::spawn(move || {
+        let from = match all.set_mask(A.union(B)) {
+            Ok(from) => Some(from),
+            Err(MaskError::Closed) => {
+                reached("change refused");
+                None
+            }
+            Err(error) => panic!("{error:?}"),
+        };
+        let mut got = Vec::new();
+        looks(&mut all, before, &mut got);
+        contiguous(&got, 1, before as u64);
+        (from, all.leave())
+    });
+    let end = bus.close();
+    let (from, left) = changes.join().expect("no panic");
+    assert_eq!(end, before as u64 + 1);
+    assert_eq!(left, end, "nothing was sent meanwhile");
+    assert!(from.is_none_or(|from| from == end));
+    assert_eq!(sender.send(A, b"").err(), Some(SendError::Closed));
+    assert!(bus.interest().is_empty(), "who left wants nothing");
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use smd_lockfree::{Clock, FullReason, LagReason, SendError};
+use smd_lockfree::{Clock, FullReason, LagReason, SendError, Sent};
 
-use super::{A, Ledger, builder, queued, word};
+use super::{A, B, Ledger, builder, queued, word};
 use crate::model::{reached, thread};
 
 /// Nodes of a spill are trimmed because they expired, while the participant takes them and the
@@ -42,4 +42,31 @@ pub fn trim_against_take(segment: usize, depth: usize, sends: usize, look: usize
     assert!(accepted >= sends.min(depth) as u64, "expired messages leave room");
     ledger.settle(&mut slow, depth as u64 + accepted);
     assert_eq!((ledger.lost, ledger.delivered), (depth as u64, accepted));
+}
+
+/// A sender waits for room, and what fills the backlog expires. Nobody announces an expiry: who waits
+/// naps and tries again, which here is a yield. The registration beside it has to do with neither,
+/// but for the tail, so that time passes at each point of the send.
+pub fn room_by_expiry(segment: usize, depth: usize) {
+    let (clock, hand) = Clock::manual();
+    let second = Duration::from_secs(1);
+    let bus = builder(segment).clock(clock).time_to_live(Some(second)).build();
+    let bus = bus.expect("a small bus");
+    let slow = bus.participant().mask(A).depth(depth as u32).register();
+    let mut slow = slow.expect("registered");
+    let sender = bus.sender();
+    for index in 0..depth {
+        queued(&sender, A, &word(0, index));
+    }
+    let thread = thread::spawn(move || {
+        let sent = sender.send_wait(A, &word(1, 0), None);
+        assert_eq!(sent, Ok(Sent::Queued(depth as u64 + 1)));
+    });
+    let other = bus.register(B).expect("registered");
+    hand.advance(second * 2);
+    thread.join().expect("no panic");
+    let mut ledger = Ledger::new(LagReason::Expired);
+    ledger.settle(&mut slow, depth as u64 + 1);
+    assert_eq!((ledger.lost, ledger.delivered), (depth as u64, 1));
+    drop(other);
 }

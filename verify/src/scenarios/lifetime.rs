@@ -1,8 +1,8 @@
 //! What outlives what.
 
-use smd_lockfree::RecvError;
+use smd_lockfree::{Kept, RecvError};
 
-use super::{A, bus, queued, word};
+use super::{A, asleep, bus, interested, queued, word};
 use crate::model::{reached, thread};
 
 /// A kept message outlives participant, sender and bus, which go on different threads.
@@ -78,4 +78,71 @@ pub fn drop_with_debts(segment: usize, before: usize) {
     drop(bus);
     participant.join().expect("no panic");
     sending.join().expect("no panic");
+}
+
+/// Kept messages are the last that hold a segment, and go on several threads, while a sender retires
+/// it and uses again what is free.
+pub fn last_reference(segment: usize, keepers: usize, sends: usize) {
+    let bus = bus(segment);
+    let mut all = bus.register(A).expect("registered");
+    let (mut other, sender) = interested(&bus, A);
+    queued(&sender, A, &word(3, 4));
+    let kept = all.try_recv().expect("sent").keep();
+    all.leave();
+    asleep(&mut other);
+    let read = |kept: Kept| {
+        move || {
+            assert_eq!(kept.bytes(), word(3, 4), "kept memory is not used again");
+            drop(kept);
+        }
+    };
+    let threads: Vec<_> = (1..keepers).map(|_| thread::spawn(read(kept.clone()))).collect();
+    let writer = thread::spawn(move || {
+        for index in 0..sends {
+            queued(&sender, A, &word(0, index));
+        }
+    });
+    read(kept)();
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    writer.join().expect("no panic");
+    assert_eq!(bus.sequence(), sends as u64 + 2);
+    drop(other);
+}
+
+/// Two buses in one process: one thread carries messages from the first to the second. Each has its
+/// own order, its own sleepers and its own end.
+pub fn two_buses(segment: usize, sends: usize) {
+    let (first, second) = (bus(segment), bus(segment));
+    let mut inner = first.register(A).expect("registered");
+    let mut outer = second.register(A).expect("registered");
+    // The orders are not the same.
+    queued(&second.sender(), A, &word(9, 9));
+    let carried = second.sender();
+    let carrier = thread::spawn(move || {
+        let mut received = 0;
+        loop {
+            match inner.recv_blocking() {
+                Ok(message) => {
+                    received += 1;
+                    assert_eq!(message.sequence(), received);
+                    assert_eq!(queued(&carried, A, message.bytes()), received + 1);
+                }
+                Err(RecvError::Closed) => return received,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    });
+    let sender = first.sender();
+    for index in 0..sends {
+        queued(&sender, A, &word(1, index));
+    }
+    drop((first, sender));
+    assert_eq!(outer.recv_blocking().expect("open").bytes(), word(9, 9));
+    for index in 0..sends {
+        let message = outer.recv_blocking().expect("open");
+        assert_eq!((message.sequence(), message.bytes()), (index as u64 + 2, &word(1, index)[..]));
+    }
+    assert_eq!(carrier.join().expect("no panic"), sends as u64);
+    assert!(!second.is_closed(), "the end of the one is not the end of the other");
+    assert_eq!(second.close(), sends as u64 + 2);
 }

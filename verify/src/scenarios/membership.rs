@@ -1,8 +1,10 @@
 //! Registrations, departures and changes of masks, each at one point of the order.
 
-use smd_lockfree::{RecvError, SendError};
+use smd_lockfree::{RecvError, SendError, Sent};
 
 use super::{A, B, bus, contiguous, drain, interested, looks, queued, word};
+use crate::model::sync::Arc;
+use crate::model::sync::atomic::{AtomicBool, Ordering};
 use crate::model::{reached, thread};
 
 /// A registration against a send: exact from `since` on; `after` messages that are sent after it
@@ -97,10 +99,12 @@ pub fn leave_against_send(segment: usize, before: usize, sends: usize) {
 }
 
 /// A departure asked for from elsewhere, while the participant receives and is handed segments:
-/// what it had not received may be gone, in order. Where `exact`, nothing from N on is received.
+/// what it had not received may be gone, in order. `early` messages were received before that.
+/// Where `exact`, nothing from N on is received. Without sends the departure is this thread's.
 pub fn leave_against_receive(
     segment: usize,
     before: usize,
+    early: usize,
     sends: usize,
     look: usize,
     exact: bool,
@@ -112,8 +116,12 @@ pub fn leave_against_receive(
     for index in 0..before {
         queued(&sender, A, &word(0, index));
     }
+    let mut last = 0;
+    for number in 1..=early {
+        last = slow.try_recv().expect("sent").sequence();
+        assert_eq!(last, number as u64);
+    }
     let receiver = thread::spawn(move || {
-        let mut last = 0;
         for _ in 0..look {
             match slow.try_recv() {
                 Ok(message) => {
@@ -127,12 +135,16 @@ pub fn leave_against_receive(
         }
         (slow, last)
     });
-    let leaver = thread::spawn(move || handle.leave().expect("once"));
+    let leave = move || handle.leave().expect("once");
+    let (leaver, own) = match sends {
+        0 => (None, Some(leave())),
+        _ => (Some(thread::spawn(leave)), None),
+    };
     for index in 0..sends {
         queued(&sender, A, &word(0, before + index));
     }
     let (slow, last) = receiver.join().expect("no panic");
-    let left = leaver.join().expect("no panic");
+    let left = leaver.map(|thread| thread.join().expect("no panic")).or(own).expect("one left");
     assert!(left > before as u64 && left <= (before + sends) as u64 + 1);
     assert!(
         !exact || last < left,
@@ -216,4 +228,49 @@ pub fn changes_against_changes(others: usize) {
     assert_eq!(bus.stats().participants as usize, others - 1);
     drop(staying);
     assert_eq!(bus.interest().bits(), 0);
+}
+
+/// The last who wants a class leaves, or gives it up, while a sender allocates: who has heard of it
+/// allocates nothing any more, and what was allocated before finds a reader or is unwanted.
+pub fn interest_against_alloc(allocs: usize, leaves: bool) {
+    let bus = bus(super::WIDE);
+    let mut only = bus.register(A).expect("registered");
+    let sender = bus.sender();
+    let gone = Arc::new(AtomicBool::new(false));
+    let told = gone.clone();
+    let thread = thread::spawn(move || {
+        let mut is_refused = false;
+        let mut last = 0;
+        for _ in 0..allocs {
+            let is_gone = told.load(Ordering::Acquire);
+            let Some(draft) = sender.alloc(A, 2).expect("open") else {
+                is_refused = true;
+                reached("refused at allocation");
+                continue;
+            };
+            assert!(!is_gone && !is_refused, "allocated, and nobody wants it any more");
+            match draft.send().expect("open") {
+                Sent::Queued(number) => {
+                    reached("sent");
+                    last = number;
+                }
+                Sent::Unwanted => {
+                    reached("unwanted when it was sent");
+                    is_refused = true;
+                }
+            }
+        }
+        last
+    });
+    if leaves {
+        only.handle().leave().expect("once");
+    } else {
+        only.set_mask(B).expect("open");
+    }
+    gone.store(true, Ordering::Release);
+    let last = thread.join().expect("no panic");
+    assert!(!bus.wants(A), "the interest shrinks");
+    assert_eq!(bus.sequence(), last + 1, "what is not wanted takes no number");
+    let end = if leaves { RecvError::Left } else { RecvError::Empty };
+    assert_eq!(only.try_recv().err(), Some(end), "all of it is settled");
 }

@@ -4,10 +4,17 @@
 //! [`TWO`] bytes two, so that few messages cross segments, are retired and handed over. A second
 //! segment behind the tail stays in the window; the third message of [`ONE`] retires the first.
 
-use smd_lockfree::{Builder, Bus, Class, Clock, LagReason, Participant, RecvError, Sender};
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use smd_lockfree::{
+    Builder, Bus, Class, Clock, LagReason, Message, Participant, RecvError, Sender,
+};
 
 use crate::model::reached;
 
+pub mod accounting;
 pub mod closing;
 pub mod edge;
 pub mod expiry;
@@ -71,15 +78,21 @@ struct Got {
     retained: bool,
 }
 
-/// The next message, if there is one.
-fn take(participant: &mut Participant) -> Option<Got> {
-    match participant.try_recv() {
-        Ok(message) => Some(Got {
+impl From<Message<'_>> for Got {
+    fn from(message: Message<'_>) -> Got {
+        Got {
             sequence: message.sequence(),
             time: message.timestamp().nanos(),
             word: [0, 1].map(|at| message.bytes().get(at).copied().unwrap_or(0)),
             retained: message.is_retained(),
-        }),
+        }
+    }
+}
+
+/// The next message, if there is one.
+fn take(participant: &mut Participant) -> Option<Got> {
+    match participant.try_recv() {
+        Ok(message) => Some(message.into()),
         Err(RecvError::Empty | RecvError::Closed) => None,
         Err(error) => panic!("{error:?}"),
     }
@@ -97,6 +110,13 @@ fn drain(participant: &mut Participant, into: &mut Vec<Got>) {
     while let Some(got) = take(participant) {
         into.push(got);
     }
+}
+
+/// A receive that waits found nothing, and is given up: what it held of the log it has given back.
+fn asleep(participant: &mut Participant) {
+    let mut receive = pin!(participant.recv());
+    let poll = receive.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(poll.is_pending(), "nothing is there");
 }
 
 /// Exactly the numbers `first..=last`, in order, and no timestamp falls.

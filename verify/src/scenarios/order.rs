@@ -1,13 +1,19 @@
 //! One order, whatever becomes of the segments that it runs through.
 
+use std::time::Duration;
+
 use smd_lockfree::{Clock, LagReason, Policy};
 
-use super::{A, B, Ledger, WIDE, builder, bus, contiguous, drain, interested, looks, queued, word};
+use super::{
+    A, B, Ledger, WIDE, asleep, builder, bus, contiguous, drain, interested, looks, queued, word,
+};
 use crate::model::{reached, thread};
 
-/// Several senders, one receiver; the clock moves meanwhile.
+/// Several senders, one receiver; the clock moves meanwhile, forward and back.
 pub fn senders_and_receiver(segment: usize, senders: usize, each: usize, look: usize) {
     let (clock, hand) = Clock::manual();
+    let start = hand.now();
+    hand.advance(Duration::from_nanos(5));
     let bus = builder(segment).clock(clock).build().expect("a small bus");
     let mut all = bus.register(A).expect("registered");
     let threads: Vec<_> = (0..senders)
@@ -16,7 +22,11 @@ pub fn senders_and_receiver(segment: usize, senders: usize, each: usize, look: u
             thread::spawn(move || {
                 let mut numbers = Vec::new();
                 for index in 0..each {
-                    hand.advance(std::time::Duration::from_nanos(10));
+                    if who % 2 == 0 {
+                        hand.advance(Duration::from_nanos(10));
+                    } else {
+                        hand.set(start);
+                    }
                     numbers.push(queued(&sender, A, &word(who, index)));
                 }
                 numbers
@@ -68,23 +78,87 @@ pub fn handed_references(segment: usize, before: usize, sends: usize, look: usiz
     }
 }
 
-/// A slow participant that wants little of each segment is handed copies while it receives.
-pub fn handed_copies(before: usize, sends: usize, look: usize) {
+/// Several senders, each of whom may find that it is to retire, while a slow participant receives.
+pub fn handed_by_several(segment: usize, before: usize, senders: usize, each: usize, look: usize) {
+    let bus = bus(segment);
+    let mut slow = bus.register(A).expect("registered");
+    let own = bus.sender();
+    for index in 0..before {
+        queued(&own, A, &word(0, index));
+    }
+    let send = |who: usize, sender: smd_lockfree::Sender| {
+        move || {
+            let send = |index| (queued(&sender, A, &word(who, index)), word(who, index));
+            (0..each).map(send).collect::<Vec<_>>()
+        }
+    };
+    let mut threads: Vec<_> =
+        (1..senders).map(|who| thread::spawn(send(who, bus.sender()))).collect();
+    // Without a look of its own, this thread is one of the senders.
+    let mut got = Vec::new();
+    let mut sent = Vec::new();
+    if look == 0 {
+        sent = send(0, own)();
+    } else {
+        threads.push(thread::spawn(send(0, own)));
+    }
+    looks(&mut slow, look, &mut got);
+    if !got.is_empty() {
+        reached("received while sending");
+    }
+    sent.extend(threads.into_iter().flat_map(|thread| thread.join().expect("no panic")));
+    drain(&mut slow, &mut got);
+    contiguous(&got, 1, (before + senders * each) as u64);
+    for (number, word) in sent {
+        assert_eq!(got[number as usize - 1].word, word);
+    }
+}
+
+/// A sender that is new looks for the tail, while another runs so far ahead that the segment that it
+/// finds there is retired, and used again.
+pub fn stale_sender(segment: usize, before: usize, sends: usize) {
+    let bus = bus(segment);
+    let (mut keeper, sender) = interested(&bus, A);
+    // Nobody else holds a segment: each that is retired goes to the pool.
+    asleep(&mut keeper);
+    for index in 0..before {
+        queued(&sender, A, &word(0, index));
+    }
+    let thread = thread::spawn(move || {
+        (0..sends).map(|index| queued(&sender, A, &word(0, index))).collect::<Vec<_>>()
+    });
+    let own = queued(&bus.sender(), A, &word(1, 0));
+    let mut numbers = thread.join().expect("no panic");
+    let mut got = Vec::new();
+    drain(&mut keeper, &mut got);
+    contiguous(&got, own, own);
+    assert_eq!(got[0].word, word(1, 0), "what the new sender sent, and nothing else");
+    numbers.push(own);
+    numbers.sort_unstable();
+    let all = before as u64 + 1..=(before + sends) as u64 + 1;
+    assert!(numbers.into_iter().eq(all), "each number once");
+}
+
+/// A slow participant that wants little of each segment is handed copies while it receives. Before
+/// that `before` segments are sent, and `early` messages received; then so many messages are sent, a
+/// large one of the other class and a small one in turn.
+pub fn handed_copies(before: usize, early: usize, sends: usize, look: usize) {
     let bus = bus(WIDE);
     let (keeper, sender) = interested(&bus, B);
     let mut slow = bus.register(A).expect("registered");
-    let round = move |sender: &smd_lockfree::Sender| {
-        queued(sender, B, &[7; 80]);
-        queued(sender, A, b"")
+    let send = move |index: usize| match index % 2 {
+        0 => {
+            queued(&sender, B, &[7; 80]);
+            None
+        }
+        _ => Some(queued(&sender, A, b"")),
     };
-    let mut wanted: Vec<_> = (0..before).map(|_| round(&sender)).collect();
-    let thread = thread::spawn(move || {
-        let wanted: Vec<_> = (0..sends).map(|_| round(&sender)).collect();
-        wanted
-    });
+    let mut wanted: Vec<_> = (0..2 * before).filter_map(&send).collect();
     let mut got = Vec::new();
+    looks(&mut slow, early, &mut got);
+    let thread = thread::spawn(move || (0..sends).filter_map(send).collect::<Vec<_>>());
     looks(&mut slow, look, &mut got);
-    if !got.is_empty() {
+    if got.len() > early {
         reached("received while sending");
     }
     wanted.extend(thread.join().expect("no panic"));

@@ -2,25 +2,39 @@
 
 use smd_lockfree::{FullReason, Participant, RecvError, SendError, Sent};
 
-use super::{A, bus, contiguous, drain, looks, queued, word};
+use super::{A, bus, contiguous, drain, looks, queued, waiting, word};
 use crate::model::sync::Arc;
 use crate::model::sync::atomic::{AtomicUsize, Ordering};
 use crate::model::{reached, thread};
 
-/// Senders at a full backlog against the participant that drains it.
-pub fn full_against_drain(segment: usize, depth: usize, senders: usize, sends: usize, look: usize) {
+/// Senders at a full backlog against the participant that drains it. Where they are `warm`, it is
+/// they who filled it, so that they know their place in the log.
+pub fn full_against_drain(
+    segment: usize,
+    depth: usize,
+    senders: usize,
+    sends: usize,
+    look: usize,
+    warm: bool,
+) {
     let bus = bus(segment);
     let slow = bus.participant().mask(A).depth(depth as u32).register();
     let mut slow = slow.expect("registered");
     let own = bus.sender();
+    let others: Vec<_> = (0..senders).map(|_| bus.sender()).collect();
     for index in 0..depth {
-        queued(&own, A, &word(0, index));
+        let filler = if warm { &others[index % senders] } else { &own };
+        queued(filler, A, &word(0, index));
     }
-    assert_eq!(own.send(A, b""), Err(SendError::Full(FullReason::Backlog)));
+    if !warm {
+        assert_eq!(own.send(A, b""), Err(SendError::Full(FullReason::Backlog)));
+    }
     let received = Arc::new(AtomicUsize::new(0));
-    let threads: Vec<_> = (0..senders)
-        .map(|who| {
-            let (sender, received) = (bus.sender(), received.clone());
+    let threads: Vec<_> = others
+        .into_iter()
+        .enumerate()
+        .map(|(who, sender)| {
+            let received = received.clone();
             thread::spawn(move || {
                 let mut accepted = 0;
                 for index in 0..sends {
@@ -139,16 +153,22 @@ pub enum Room {
     Close,
 }
 
-/// A sender that waits for room.
-pub fn wait_for_room(segment: usize, depth: usize, how: Room) {
+/// A sender that waits for room, blocking or as a future.
+pub fn wait_for_room(segment: usize, depth: usize, how: Room, is_async: bool) {
     let bus = bus(segment);
     let slow = bus.participant().mask(A).depth(depth as u32).register();
     let mut slow = slow.expect("registered");
-    let sender = bus.sender();
+    let mut sender = bus.sender();
     for index in 0..depth {
         queued(&sender, A, &word(0, index));
     }
-    let thread = thread::spawn(move || sender.send_wait(A, &word(1, 0), None));
+    let thread = thread::spawn(move || {
+        if is_async {
+            waiting::ready(sender.send_async(A, &word(1, 0)))
+        } else {
+            sender.send_wait(A, &word(1, 0), None)
+        }
+    });
     let mut left = None;
     match how {
         Room::Drain => assert_eq!(slow.try_recv().expect("there").sequence(), 1),
