@@ -68,6 +68,8 @@ pub struct Model {
     pub name: &'static str,
     /// Under loom: how often a thread may be interrupted where it could go on.
     pub preemptions: usize,
+    /// The same for a quick run (`SMD_QUICK=1`), where that takes long.
+    pub quickly: usize,
     /// Marks that some execution must reach.
     pub reaches: &'static [&'static str],
 }
@@ -76,13 +78,19 @@ impl Model {
     /// A model with loom's usual bound and nothing that it must reach.
     #[must_use]
     pub fn new(name: &'static str) -> Model {
-        Model { name, preemptions: 2, reaches: &[] }
+        Model { name, preemptions: 2, quickly: usize::MAX, reaches: &[] }
     }
 
     /// With another bound.
     #[must_use]
     pub fn preemptions(self, preemptions: usize) -> Model {
         Model { preemptions, ..self }
+    }
+
+    /// With another bound in a quick run.
+    #[must_use]
+    pub fn quickly(self, quickly: usize) -> Model {
+        Model { quickly, ..self }
     }
 
     /// With marks that it must reach.
@@ -140,6 +148,7 @@ impl Model {
     #[cfg(smd_loom)]
     fn preemption_bound(&self) -> usize {
         match number("SMD_PREEMPTIONS", 0) {
+            0 if number("SMD_QUICK", 0) != 0 => self.preemptions.min(self.quickly),
             0 => self.preemptions.max(number("SMD_LEAST_PREEMPTIONS", 0) as usize),
             bound => bound as usize,
         }

@@ -14,6 +14,7 @@ fn register_against_send() {
 #[test]
 fn register_against_retiring() {
     Model::new("register against retiring")
+        .quickly(1)
         .reaches(&["registered first", "segment retired", "installed by the loser"])
         .check(|| membership::register_against_send(ONE, 2, 1, 0, 1));
 }
@@ -65,6 +66,7 @@ fn widen_against_send() {
 #[test]
 fn widen_against_retiring() {
     Model::new("widen against retiring")
+        .quickly(1)
         .reaches(&["segment retired", "installed by the loser"])
         .check(|| membership::widen_against_send(ONE, 2, 1, 0));
 }
@@ -79,6 +81,7 @@ fn narrow_against_send() {
 #[test]
 fn narrow_against_retiring() {
     Model::new("narrow against retiring")
+        .quickly(1)
         .reaches(&["segment retired", "handed over in the cell"])
         .check(|| membership::narrow_against_send(ONE, 2, 1, 0));
 }

@@ -66,6 +66,7 @@ fn handed_copies_to_a_reader() {
 #[test]
 fn stale_sender() {
     Model::new("stale sender")
+        .quickly(1)
         .reaches(&["stale segment given back"])
         .check(|| order::stale_sender(ONE, 1, 1));
 }

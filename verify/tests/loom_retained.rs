@@ -15,6 +15,7 @@ fn in_one_segment() {
 #[test]
 fn against_retiring() {
     Model::new("retained against retiring")
+        .quickly(1)
         .reaches(&["state kept", "segment retired", "installed by the loser"])
         .check(|| retained::retained_against_registration(ONE, 2, 1, 1));
 }

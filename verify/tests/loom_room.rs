@@ -16,6 +16,7 @@ fn full_against_drain() {
 #[test]
 fn full_against_drain_two_senders() {
     Model::new("full against drain, two senders")
+        .quickly(1)
         .reaches(&["accepted", "refused", "refused full"])
         .check(|| room::full_against_drain(WIDE, 2, 2, 1, 1, true));
 }
@@ -23,6 +24,7 @@ fn full_against_drain_two_senders() {
 #[test]
 fn full_against_drain_of_a_spill() {
     Model::new("full against drain of a spill")
+        .quickly(1)
         .reaches(&[
             "accepted",
             "refused",

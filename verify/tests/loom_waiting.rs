@@ -60,6 +60,7 @@ fn readable() {
 #[test]
 fn behind_a_hole() {
     Model::new("behind a hole")
+        .quickly(1)
         .reaches(&["parked", "woken", "hole closed late", "asleep at a hole"])
         .check(|| waiting::behind_a_hole(Form::Blocking, 1));
 }
@@ -67,6 +68,7 @@ fn behind_a_hole() {
 #[test]
 fn behind_a_hole_timeout() {
     Model::new("behind a hole, timeout")
+        .quickly(1)
         .reaches(&["parked", "woken", "hole closed late", "asleep at a hole"])
         .check(|| waiting::behind_a_hole(Form::Timeout, 1));
 }
@@ -74,6 +76,7 @@ fn behind_a_hole_timeout() {
 #[test]
 fn behind_a_hole_async() {
     Model::new("behind a hole, async")
+        .quickly(1)
         .reaches(&["woken", "hole closed late", "asleep at a hole"])
         .check(|| waiting::behind_a_hole(Form::Async, 1));
 }
@@ -81,6 +84,7 @@ fn behind_a_hole_async() {
 #[test]
 fn behind_a_hole_descriptor() {
     Model::new("behind a hole, descriptor")
+        .quickly(1)
         .reaches(&["parked", "woken", "hole closed late", "asleep at a hole"])
         .check(|| waiting::behind_a_hole(Form::Descriptor, 1));
 }
@@ -88,6 +92,7 @@ fn behind_a_hole_descriptor() {
 #[test]
 fn passed_asleep() {
     Model::new("passed asleep")
+        .quickly(1)
         .reaches(&["detached", "segment retired", "back in the window"])
         .check(|| waiting::passed_asleep(ONE, 1, 1));
 }
@@ -95,6 +100,7 @@ fn passed_asleep() {
 #[test]
 fn two_sleepers() {
     Model::new("two sleepers")
+        .quickly(1)
         .reaches(&["detached", "parked", "woken"])
         .check(|| waiting::two_sleepers());
 }

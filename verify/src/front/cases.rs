@@ -226,6 +226,8 @@ pub(super) fn binaries(output: &str, tree: &Path) -> Vec<(String, PathBuf)> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Effort {
     pub(super) preemptions: Option<u64>,
+    /// Some models of loom at a lower bound.
+    pub(super) is_quick: bool,
     pub(super) least_preemptions: u64,
     pub(super) schedules: u64,
     pub(super) seconds: u64,
@@ -242,6 +244,7 @@ impl Effort {
             command.env("SMD_SEED", seed.to_string());
         }
         command
+            .env("SMD_QUICK", u64::from(self.is_quick).to_string())
             .env("SMD_LEAST_PREEMPTIONS", self.least_preemptions.to_string())
             .env("SMD_ITERATIONS", self.schedules.to_string())
             .env("SMD_SECONDS", self.seconds.to_string())

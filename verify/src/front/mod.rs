@@ -17,7 +17,8 @@ use teeth::Tooth;
 const USAGE: &str = "\
 usage: cargo verify COMMAND
 
-  quick                 every model, every tooth, in minutes; writes results/verify.md
+  quick                 every model, the long ones at 1 preemption, and every tooth, in minutes;
+                        writes results/verify.md
   deep                  the same with at least 2 preemptions and 20,000 schedules, with the teeth
                         of Miri and of the thread sanitizer, and with every stage of
                         scripts/verify-tools.sh (SMD_MIRI_SEEDS=A..B: Miri's seeds)
@@ -89,6 +90,7 @@ impl Options {
     fn effort(&self, deep: bool) -> Effort {
         Effort {
             preemptions: self.preemptions,
+            is_quick: !deep,
             least_preemptions: if deep { 2 } else { 0 },
             schedules: self.schedules.unwrap_or(if deep { 20_000 } else { 1_000 }),
             seconds: self.seconds.unwrap_or(if deep { 3_600 } else { 240 }),
