@@ -92,7 +92,8 @@ pub fn drop_in_any_order(segment: usize, sends: usize) {
         }
     });
     drop(bus);
-    assert_eq!(receiver.join().expect("no panic"), sends as u64);
+    let received = receiver.join().expect("no panic");
+    assert_eq!(received, sends as u64, "the end comes behind all that was sent");
     writer.join().expect("no panic");
 }
 
