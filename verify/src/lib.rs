@@ -12,6 +12,8 @@ pub mod history;
 #[cfg(any(smd_loom, smd_shuttle))]
 pub mod model;
 #[cfg(not(any(smd_loom, smd_shuttle)))]
+mod port;
+#[cfg(not(any(smd_loom, smd_shuttle)))]
 pub mod reference;
 #[cfg(any(smd_loom, smd_shuttle))]
 pub mod scenarios;

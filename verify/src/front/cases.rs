@@ -190,11 +190,7 @@ fn one_test(test: &str) -> [&str; 5] {
 
 /// The nightly compiler's cargo.
 fn nightly() -> Command {
-    let mut command = run::command("rustup");
-    // Set for this process by the cargo that started it.
-    for variable in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "LD_LIBRARY_PATH"] {
-        command.env_remove(variable);
-    }
+    let mut command = run::detached("rustup");
     command.args(["run", "nightly", "cargo"]);
     command
 }

@@ -103,3 +103,13 @@ pub(super) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     }
     command
 }
+
+/// The same, and without what the cargo that started this process has set for it: for another
+/// toolchain.
+pub(super) fn detached(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = command(program);
+    for variable in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "LD_LIBRARY_PATH"] {
+        command.env_remove(variable);
+    }
+    command
+}

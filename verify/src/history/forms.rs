@@ -15,33 +15,6 @@ use std::time::Duration;
 /// Digits of a payload that no other message carries.
 const DIGITS: usize = 16;
 
-/// A participant, with or without a descriptor.
-#[derive(Debug)]
-pub(super) enum Port {
-    Plain(Participant),
-    #[cfg(unix)]
-    Polled(smd_lockfree::Descriptor),
-}
-
-impl Port {
-    pub(super) fn new(participant: Participant, polled: bool) -> Port {
-        #[cfg(unix)]
-        if polled {
-            return Port::Polled(participant.into_descriptor().expect("a descriptor"));
-        }
-        let _ = polled;
-        Port::Plain(participant)
-    }
-
-    pub(super) fn get(&mut self) -> &mut Participant {
-        match self {
-            Port::Plain(participant) => participant,
-            #[cfg(unix)]
-            Port::Polled(descriptor) => descriptor,
-        }
-    }
-}
-
 /// A waker that remembers that it was woken.
 #[derive(Debug, Default)]
 struct Flag(AtomicBool);

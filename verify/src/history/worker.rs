@@ -3,8 +3,9 @@
 use super::event::{
     Batch, By, Got, Leaving, Masking, Outcome, Receiving, Registering, Retaining, Sending, What,
 };
-use super::forms::{self, Port, bytes_of, outcome, refusal, send_by_bus, send_by_sender};
+use super::forms::{self, bytes_of, outcome, refusal, send_by_bus, send_by_sender};
 use super::recorder::{Begun, Log, Recorder};
+use crate::port::Port;
 use smd_lockfree::{
     Bus, Class, ManualClock, Outgoing, ParticipantHandle, Policy, RegisterError, Retained, Sender,
 };
@@ -141,7 +142,7 @@ impl Worker {
     pub fn add_sender(&mut self, of: Option<usize>) {
         let sender = match of {
             Some(member) => {
-                let (id, port) = &mut self.members[member];
+                let (id, port) = &self.members[member];
                 (port.get().sender(), Some(*id))
             }
             None => (self.world.bus.sender(), None),
@@ -265,7 +266,8 @@ impl Worker {
             let mut handles = self.world.handles.lock().unwrap_or_else(PoisonError::into_inner);
             handles.push((id, handle));
             drop(handles);
-            self.members.push((id, Port::new(participant, polled)));
+            let port = Port::new(participant, polled).expect("a descriptor");
+            self.members.push((id, port));
         }
         number.is_some()
     }
@@ -274,7 +276,7 @@ impl Worker {
     pub fn set_mask(&mut self, member: usize, mask: Class) {
         let (participant, port) = &mut self.members[member];
         let begun = self.log.begin();
-        let number = port.get().set_mask(mask).ok();
+        let number = port.get_mut().set_mask(mask).ok();
         let masking = Masking { participant: *participant, mask, number };
         self.log.note(begun, What::Mask(masking));
     }
@@ -320,7 +322,7 @@ impl Worker {
         let begun = self.log.begin();
         let log = &self.log;
         let mut all: Vec<(u64, Got)> = Vec::new();
-        forms::receive(port.get(), form, |got| all.push((log.moment(), got)));
+        forms::receive(port.get_mut(), form, |got| all.push((log.moment(), got)));
         let last = all.last().map_or(Got::Empty, |(_, got)| *got);
         let participant = *participant;
         let whats =

@@ -154,7 +154,7 @@ impl Driver {
     #[cfg(unix)]
     fn check_readable(&self, index: usize) -> Result<(), Mismatch> {
         let slot: &Slot = &self.slots[index];
-        let super::driver::Port::Polled(descriptor) = &slot.port else { return Ok(()) };
+        let crate::port::Port::Polled(descriptor) = &slot.port else { return Ok(()) };
         let mut polled = [rustix::event::PollFd::new(descriptor, rustix::event::PollFlags::IN)];
         let ready = rustix::event::poll(&mut polled, Some(&rustix::event::Timespec::default()))
             .map_err(|error| Mismatch(format!("poll: {error}")))?;

@@ -2,9 +2,9 @@
 
 use super::bus::Model;
 use super::op::{Op, Setup, TIME_TO_LIVE};
+use crate::port::Port;
 use smd_lockfree::{
-    Bus, Class, Clock, Kept, ManualClock, Participant, ParticipantHandle, Policy, RetainError,
-    Retained, Sender,
+    Bus, Class, Clock, Kept, ManualClock, ParticipantHandle, Policy, RetainError, Retained, Sender,
 };
 use std::fmt;
 use std::rc::Rc;
@@ -64,32 +64,6 @@ pub(super) struct Slot {
     pub(super) left: Option<u64>,
     /// The model's arrivals when a receive last said that nothing is there.
     pub(super) quiet: Option<u64>,
-}
-
-/// A participant, with or without a descriptor.
-#[derive(Debug)]
-pub(super) enum Port {
-    Plain(Participant),
-    #[cfg(unix)]
-    Polled(smd_lockfree::Descriptor),
-}
-
-impl Port {
-    pub(super) fn get(&self) -> &Participant {
-        match self {
-            Port::Plain(participant) => participant,
-            #[cfg(unix)]
-            Port::Polled(descriptor) => descriptor,
-        }
-    }
-
-    pub(super) fn get_mut(&mut self) -> &mut Participant {
-        match self {
-            Port::Plain(participant) => participant,
-            #[cfg(unix)]
-            Port::Polled(descriptor) => descriptor,
-        }
-    }
 }
 
 /// A bus under test with all its handles, beside its model.

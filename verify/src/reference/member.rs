@@ -1,6 +1,7 @@
 //! Registering, changing masks, leaving.
 
-use super::driver::{Driver, Mismatch, Port, Slot, pick};
+use super::driver::{Driver, Mismatch, Slot, pick};
+use crate::port::Port;
 use smd_lockfree::{Class, MAX_DEPTH, MaskError, Policy, RegisterError};
 
 impl Driver {
@@ -43,7 +44,8 @@ impl Driver {
         }
         let Ok(participant) = result else { return Ok(()) };
         let handle = participant.handle();
-        let port = if descriptor { polled(participant)? } else { Port::Plain(participant) };
+        let port = Port::new(participant, descriptor)
+            .map_err(|error| Mismatch(format!("no descriptor: {error}")))?;
         let id = self.model.register(mask, policy, depth, exclude_own, retained);
         let since = self.model.next;
         let (left, quiet) = (None, None);
@@ -115,15 +117,4 @@ impl Driver {
             self.totals.gone.add(&member, at);
         }
     }
-}
-
-#[cfg(unix)]
-fn polled(participant: smd_lockfree::Participant) -> Result<Port, Mismatch> {
-    let descriptor = participant.into_descriptor();
-    descriptor.map(Port::Polled).map_err(|error| Mismatch(format!("no descriptor: {error}")))
-}
-
-#[cfg(not(unix))]
-fn polled(participant: smd_lockfree::Participant) -> Result<Port, Mismatch> {
-    Ok(Port::Plain(participant))
 }
