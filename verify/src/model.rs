@@ -70,6 +70,9 @@ pub struct Model {
     pub preemptions: usize,
     /// The same for a quick run (`SMD_QUICK=1`), where that takes long.
     pub quickly: usize,
+    /// It stands beside a smaller size of its scenario that is explored further: a deep run leaves
+    /// its bound as it is.
+    pub is_larger: bool,
     /// Marks that some execution must reach.
     pub reaches: &'static [&'static str],
 }
@@ -78,7 +81,7 @@ impl Model {
     /// A model with loom's usual bound and nothing that it must reach.
     #[must_use]
     pub fn new(name: &'static str) -> Model {
-        Model { name, preemptions: 2, quickly: usize::MAX, reaches: &[] }
+        Model { name, preemptions: 2, quickly: usize::MAX, is_larger: false, reaches: &[] }
     }
 
     /// With another bound.
@@ -91,6 +94,12 @@ impl Model {
     #[must_use]
     pub fn quickly(self, quickly: usize) -> Model {
         Model { quickly, ..self }
+    }
+
+    /// A larger size of a scenario, at one preemption, beside one that is explored at two or more.
+    #[must_use]
+    pub fn larger(self) -> Model {
+        Model { preemptions: 1, is_larger: true, ..self }
     }
 
     /// With marks that it must reach.
@@ -149,6 +158,7 @@ impl Model {
     fn preemption_bound(&self) -> usize {
         match number("SMD_PREEMPTIONS", 0) {
             0 if number("SMD_QUICK", 0) != 0 => self.preemptions.min(self.quickly),
+            0 if self.is_larger => self.preemptions,
             0 => self.preemptions.max(number("SMD_LEAST_PREEMPTIONS", 0) as usize),
             bound => bound as usize,
         }

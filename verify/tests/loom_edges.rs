@@ -134,16 +134,13 @@ fn spill_stood_counted() {
 
 #[test]
 fn spill_stand() {
-    Model::new("edge spill.stand")
-        .preemptions(1)
-        .reaches(&["trimmed"])
-        .check(|| then(log::stand()));
+    Model::new("edge spill.stand").quickly(1).reaches(&["trimmed"]).check(|| then(log::stand()));
 }
 
 #[test]
 fn spill_standing() {
     Model::new("edge spill.standing")
-        .preemptions(1)
+        .quickly(1)
         .reaches(&["handed over in the cell"])
         .check(|| then(log::standing()));
 }

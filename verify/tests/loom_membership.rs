@@ -50,7 +50,7 @@ fn leave_against_receive() {
 #[test]
 fn leave_against_receive_and_send() {
     Model::new("leave against receive and send")
-        .preemptions(1)
+        .larger()
         .reaches(&["left while receiving", "segment retired"])
         .check(|| membership::leave_against_receive(ONE, 2, 0, 1, 2, false));
 }

@@ -74,7 +74,7 @@ fn stale_sender() {
 #[test]
 fn stale_sender_of_a_segment_in_the_pool() {
     Model::new("stale sender of a segment in the pool")
-        .preemptions(1)
+        .larger()
         .reaches(&["stale segment in the pool", "frame reused"])
         .check(|| order::stale_sender(ONE, 1, 2));
 }

@@ -23,7 +23,7 @@ fn against_retiring() {
 #[test]
 fn against_two_retired() {
     Model::new("retained against two retired")
-        .preemptions(1)
+        .larger()
         .reaches(&["state kept", "segment retired", "frame reused"])
         .check(|| retained::retained_against_registration(ONE, 2, 2, 1));
 }
