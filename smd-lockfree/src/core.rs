@@ -105,6 +105,8 @@ impl Core {
         let arena = Arc::new(crate::log::arena::Arena::new(units, cells));
         arena.prewarm(config.prewarm);
         let now = clock.now().nanos();
+        // Here and not at the first send that needs it: it may take the system some milliseconds.
+        crate::sync::asymmetric::is_available();
         Core {
             registry: Registry::new(),
             waiters: Waiters::new(),

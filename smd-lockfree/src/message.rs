@@ -10,8 +10,7 @@ use std::sync::Arc as StdArc;
 use crate::class::Class;
 use crate::clock::Timestamp;
 use crate::log::arena::Arena;
-use crate::log::cursor::Found;
-use crate::log::frame::Records;
+use crate::log::cursor::{Found, Met};
 use crate::log::tail::Held;
 use crate::log::word::{EXTRA_BYTES, Extra};
 use crate::payload::{Payload, PayloadError};
@@ -183,32 +182,37 @@ impl<'p> Message<'p> {
     /// The cursor that found it stays where it is, and so holds the frame, for `'p`.
     #[inline(always)]
     pub(crate) unsafe fn found(found: Found, arena: &'p Arc<Arena>) -> Message<'p> {
+        let Found { frame, head, body, sequence, time } = found;
         // SAFETY: held for `'p`, the caller's promise.
-        unsafe { Message::found_in(found.frame.as_ref().records(), found, arena) }
+        let records = unsafe { frame.as_ref() }.records();
+        let (extra, body) = if head.has_extra() {
+            // SAFETY: published, with the flag.
+            (unsafe { records.extra(body) }, body + EXTRA_BYTES)
+        } else {
+            (Extra::default(), body)
+        };
+        Message {
+            meta: Meta::new(head.class(), sequence, time, extra, false),
+            // SAFETY: published, in bounds; the frame is held for `'p`.
+            bytes: unsafe { records.bytes(body, head.len()) },
+            place: Place::Frame(frame, arena),
+        }
     }
 
-    /// The same, where the frame's records are at hand.
+    /// The same for a record of a run.
     ///
     /// # Safety
     /// As for [`Message::found`].
     #[inline(always)]
-    pub(crate) unsafe fn found_in(
-        records: Records<'_>,
-        found: Found,
-        arena: &'p Arc<Arena>,
-    ) -> Message<'p> {
-        let head = found.head;
-        let (extra, body) = if head.has_extra() {
-            // SAFETY: published, with the flag.
-            (unsafe { records.extra(found.body) }, found.body + EXTRA_BYTES)
-        } else {
-            (Extra::default(), found.body)
-        };
+    pub(crate) unsafe fn met(met: Met<'_>, arena: &'p Arc<Arena>) -> Message<'p> {
+        let Met { frame, at, head, sequence, time } = met;
+        // SAFETY: published, with the flag; held.
+        let extra = if head.has_extra() { unsafe { at.extra() } } else { Extra::default() };
         Message {
-            meta: Meta::new(head.class(), found.sequence, found.time, extra, false),
-            // SAFETY: published, in bounds; the frame is held for `'p`.
-            bytes: unsafe { records.bytes(body, head.len()) },
-            place: Place::Frame(found.frame, arena),
+            meta: Meta::new(head.class(), sequence, time, extra, false),
+            // SAFETY: published; the frame is held for `'p`.
+            bytes: unsafe { at.payload(head) },
+            place: Place::Frame(frame, arena),
         }
     }
 

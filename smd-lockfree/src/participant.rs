@@ -4,6 +4,7 @@
 
 #[cfg(unix)]
 pub(crate) mod descriptor;
+mod drain;
 pub(crate) mod handle;
 pub(crate) mod recv;
 pub(crate) mod registration;
@@ -37,9 +38,6 @@ pub use recv::Recv;
 pub use registration::{Policy, Registration};
 #[cfg(feature = "stream")]
 pub use stream::Messages;
-
-/// So many messages are delivered before progress is published and the clock read again.
-const RUN: u64 = 64;
 
 /// Someone registered, from [`Bus::register`] or [`Bus::participant`]. Dropping it leaves.
 ///
@@ -105,6 +103,8 @@ pub struct Participant {
     report: Option<Lag>,
     /// The state message that was handed out last.
     showing: Option<State>,
+    /// The last drain took few messages: the next one looks where they end, record by record.
+    took_few: bool,
     #[cfg(unix)]
     signal: Option<Arc<crate::wait::descriptor::Signal>>,
     not_sync: PhantomData<Cell<()>>,
@@ -381,91 +381,7 @@ impl Participant {
         max: usize,
         mut f: impl FnMut(Message<'_>),
     ) -> Result<usize, RecvError> {
-        let mut drained = 0;
-        let mut until = u64::MAX;
-        if self.may_run() {
-            // The usual case, without a general step: messages lie in a row.
-            until = self.bound();
-            drained = self.run(max, until, &mut f);
-        }
-        while drained < max && (drained == 0 || self.has_more(until)) {
-            // One step by the general way: state, reports, ends, crossings.
-            let ready = match self.try_advance(until) {
-                Ok(ready) => ready,
-                Err(RecvError::Empty) => break,
-                Err(RecvError::Lagged(lag)) if drained > 0 => {
-                    self.report = Some(lag);
-                    break;
-                }
-                Err(error) if drained == 0 => return Err(error),
-                // An end stays: it is told to the next call.
-                Err(_) => break,
-            };
-            if until == u64::MAX {
-                until = self.bound();
-            }
-            drained += 1;
-            f(self.message(ready));
-            drained += self.run(max - drained, until, &mut f);
-        }
-        self.record.saw_depth(drained as u64);
-        Ok(drained)
-    }
-
-    /// Whether a drain may begin with a run: nothing comes before the next record of its segment.
-    fn may_run(&self) -> bool {
-        self.report.is_none() && self.cursor.is_at_record() && !self.core.is_forked()
-    }
-
-    /// Where a drain ends: what comes while it drains is left for the next call.
-    fn bound(&self) -> u64 {
-        let horizon = self.cursor.horizon(&self.core.log);
-        // The horizon may lie behind the departure.
-        if self.record.has_left() { 0 } else { horizon }
-    }
-
-    /// Whether a drain that received something looks again.
-    fn has_more(&self, until: u64) -> bool {
-        // A descriptor is readable until a look finds nothing.
-        #[cfg(unix)]
-        let looks = self.signal.is_some();
-        #[cfg(not(unix))]
-        let looks = false;
-        let at = self.cursor.sequence();
-        looks || at < until || at >= self.state_at() || !self.states.is_empty()
-    }
-
-    /// Messages in a row, with one view; progress is published every so many, and at the end, also
-    /// when `f` panics. How many.
-    fn run(&mut self, max: usize, until: u64, f: &mut impl FnMut(Message<'_>)) -> usize {
-        if !self.states.is_empty() {
-            return 0;
-        }
-        let Participant { core, record, cursor, replays, mask, .. } = self;
-        let (core, record) = (&**core, &**record);
-        let cutoff = Cutoff::new(core);
-        let state_at = replays.front().map_or(u64::MAX, |replay| replay.at);
-        let view = View { state_at, until, ..View::whole(&core.log, record, &cutoff) };
-        if record.policy == Policy::Lag {
-            // The step before may have been state, which looks at no backlog.
-            cursor.cut(&view);
-        }
-        let mut finish = Finish { core, record, cursor, mask: mask.bits(), delivered: 0 };
-        while finish.delivered < max as u64 {
-            let before = finish.delivered;
-            let left = (max as u64 - before).min(RUN);
-            finish.cursor.run(&view, left, &mut finish.delivered, |found, records| {
-                // SAFETY: the cursor does not move while `f` runs: nothing in here moves it, and
-                // `f` cannot reach this participant.
-                f(unsafe { Message::found_in(records, found, &core.log.arena) });
-            });
-            if finish.delivered - before < left {
-                break;
-            }
-            finish.publish();
-            cutoff.renew();
-        }
-        finish.delivered as usize
+        self.drain_with(max, &mut f)
     }
 
     /// The number before which nothing of the gathered state is due.
@@ -578,32 +494,6 @@ impl Participant {
 
     pub(crate) fn take_showing(&mut self) -> Option<State> {
         self.showing.take()
-    }
-}
-
-/// Publishes the progress of a run, also when a closure panics.
-struct Finish<'p> {
-    core: &'p Core,
-    record: &'p Record,
-    cursor: &'p mut Cursor,
-    mask: u32,
-    delivered: u64,
-}
-
-impl Finish<'_> {
-    /// Publishes progress, and wakes senders that wait for room.
-    fn publish(&self) {
-        self.cursor.publish(self.record);
-        if self.record.policy == Policy::Backpressure {
-            self.core.room.freed(self.mask, self.core.domain());
-        }
-    }
-}
-
-impl Drop for Finish<'_> {
-    fn drop(&mut self) {
-        Participant::count(&self.record.progress.delivered, self.delivered);
-        self.publish();
     }
 }
 

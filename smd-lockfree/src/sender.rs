@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+mod batch;
+
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
@@ -9,6 +11,8 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+
+pub use batch::{BatchError, BatchSent, Outgoing};
 
 use crate::bus::Bus;
 use crate::class::Class;
@@ -20,6 +24,7 @@ use crate::limits::MAX_PAYLOAD;
 use crate::log::word::Extra;
 use crate::payload::Payload;
 use crate::registry::ids::SenderId;
+use crate::send::items::{Equal, Mixed};
 use crate::send::slots::{Counters, Slot};
 use crate::send::state::Parts;
 use crate::stats::SenderStats;
@@ -50,58 +55,6 @@ impl Sent {
     /// Whether the message is in the order.
     pub fn is_queued(self) -> bool {
         matches!(self, Sent::Queued(_))
-    }
-}
-
-/// One message of a batch.
-#[derive(Clone, Copy, Debug)]
-pub struct Outgoing<'a> {
-    /// Its classes.
-    pub class: Class,
-    /// Its payload: 0 to [`MAX_PAYLOAD`] bytes.
-    pub payload: &'a [u8],
-}
-
-impl<'a> Outgoing<'a> {
-    /// A message of `class` with `payload`.
-    pub fn new(class: Class, payload: &'a [u8]) -> Outgoing<'a> {
-        Outgoing { class, payload }
-    }
-}
-
-/// What became of a batch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct BatchSent {
-    /// Messages that are in the order.
-    pub queued: usize,
-    /// Messages that nobody wants.
-    pub unwanted: usize,
-    /// Number of the first that is in the order.
-    pub first: Option<u64>,
-    /// Number of the last that is in the order.
-    pub last: Option<u64>,
-}
-
-/// A batch that was accepted in part.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BatchError {
-    /// Why the message at index `done` was refused.
-    pub error: SendError,
-    /// The first so many messages were handled: queued or unwanted.
-    pub done: usize,
-    /// What became of those.
-    pub sent: BatchSent,
-}
-
-impl fmt::Display for BatchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "message {} of the batch was refused: {}", self.done, self.error)
-    }
-}
-
-impl std::error::Error for BatchError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
     }
 }
 
@@ -263,83 +216,32 @@ impl Sender {
     /// [`BatchError`] says how many of the first messages were handled before one was refused; the
     /// batch can go on with `&messages[done..]`.
     pub fn send_batch(&self, messages: &[Outgoing<'_>]) -> Result<BatchSent, BatchError> {
-        let core = &*self.core;
-        let mut sent = BatchSent::default();
-        let mut done = 0;
-        let mut classes = 0;
-        let mut now = 0;
-        let mut retried = false;
-        // After a refusal: only messages of the same classes together, so that the refusal is of
-        // the message that is refused.
-        let mut alike = false;
-        let outcome = loop {
-            // A run of wanted messages from `done` on.
-            let mut run = 0;
-            let mut stop = None;
-            for message in &messages[done..] {
-                match core.admit(message.class, message.payload.len()) {
-                    Ok(true) if alike && message.class != messages[done].class => break,
-                    Ok(true) => run += 1,
-                    other => {
-                        stop = Some(other);
-                        break;
-                    }
-                }
-            }
-            if run > 0 {
-                if now == 0 {
-                    now = core.now();
-                }
-                let wanted = &messages[done..done + run];
-                // SAFETY: as in `put`.
-                let appended = unsafe {
-                    self.slot.with(core, self.id.get(), |s| s.append_run(core, wanted, now))
-                };
-                match appended {
-                    Ok((count, first)) => {
-                        let bits = wanted[..count].iter().fold(0, |bits, m| bits | m.class.bits());
-                        classes |= bits;
-                        sent.queued += count;
-                        sent.first.get_or_insert(first);
-                        sent.last = Some(first + count as u64 - 1);
-                        done += count;
-                        retried = false;
-                        alike = false;
-                        continue;
-                    }
-                    Err(SendError::Full(FullReason::Stalled)) if !retried => {
-                        retried = true;
-                        core.retire(now);
-                        continue;
-                    }
-                    Err(SendError::Full(FullReason::Backlog))
-                        if !alike && wanted.iter().any(|m| m.class != wanted[0].class) =>
-                    {
-                        alike = true;
-                        continue;
-                    }
-                    Err(error) => break Err(error),
-                }
-            }
-            match stop {
-                None => break Ok(()),
-                Some(Ok(_)) => {
-                    sent.unwanted += 1;
-                    done += 1;
-                }
-                Some(Err(error)) => break Err(error),
-            }
-        };
-        let counters = &self.slot.counters;
-        Counters::add(&counters.sent, sent.queued as u64);
-        Counters::add(&counters.unwanted, sent.unwanted as u64);
-        if classes != 0 {
-            core.published(classes, self.id.get());
-        }
-        outcome.map(|()| sent).map_err(|error| {
-            Counters::add(&counters.refused, 1);
-            BatchError { error, done, sent }
-        })
+        self.send_items(Mixed(messages))
+    }
+
+    /// Sends several messages of the same classes and the same length: [`Sender::send_batch`] where
+    /// that is known beforehand, at about half its cost.
+    ///
+    /// ```
+    /// use smd_lockfree::{Bus, Class};
+    ///
+    /// let bus = Bus::new();
+    /// let mut metrics = bus.register(Class::METRICS)?;
+    /// let readings = [21_u64, 22, 23].map(u64::to_le_bytes);
+    /// assert_eq!(bus.sender().send_equal(Class::METRICS, &readings)?.queued, 3);
+    /// assert_eq!(metrics.drain(|_| ())?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Sender::send_batch`].
+    #[inline]
+    pub fn send_equal<const LEN: usize>(
+        &self,
+        class: Class,
+        payloads: &[[u8; LEN]],
+    ) -> Result<BatchSent, BatchError> {
+        self.send_items(Equal { class, payloads })
     }
 
     /// Sends, and where a backlog is full sleeps until there is room: at most `timeout`.

@@ -214,6 +214,30 @@ fn wait_announced_meanwhile() {
 }
 
 #[test]
+fn alert_calm() {
+    Model::new("edge alert.calm")
+        .preemptions(3)
+        .reaches(&["calm", "settled"])
+        .check(|| then(wait::alert::calm()));
+}
+
+#[test]
+fn alert_settled() {
+    Model::new("edge alert.settled")
+        .preemptions(3)
+        .reaches(&["calm", "settled"])
+        .check(|| then(wait::alert::settling()));
+}
+
+#[test]
+fn alert_calming() {
+    Model::new("calming against an announcement")
+        .preemptions(3)
+        .reaches(&["calm", "settled"])
+        .check(|| then(wait::alert::calming()));
+}
+
+#[test]
 fn wait_end() {
     Model::new("edge wait.end").preemptions(3).reaches(&["woken"]).check(|| then(wait::ended()));
 }

@@ -12,6 +12,11 @@ fn two_senders_in_two_segments() {
 }
 
 #[test]
+fn batch() {
+    Model::new("batch").reaches(&["received while sending"]).check(|| order::batch(WIDE, 2, 1));
+}
+
+#[test]
 fn handed_references() {
     Model::new("handed references")
         .reaches(&[

@@ -19,6 +19,11 @@ fn senders_and_receiver() {
 }
 
 #[test]
+fn batch() {
+    Model::new("batch").reaches(&["received while sending"]).check(|| order::batch(TWO, 6, 8));
+}
+
+#[test]
 fn retired_beside_its_sender() {
     Model::new("retired beside its sender")
         .reaches(&["segment retired", "handed over by reference"])

@@ -3,7 +3,7 @@
 use crate::sync::CachePadded;
 use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering, acquire_last};
 use crate::sync::canary::Canary;
-use crate::sync::slab::{Memory, Slab, UNIT};
+use crate::sync::slab::{Memory, Slab, Spot, UNIT};
 
 use super::word::{Claim, EXTRA_BYTES, Extra, Head};
 
@@ -315,6 +315,18 @@ impl Frame {
         unsafe { self.slab.memory().head(unit) }.store(head.0, Ordering::Release);
     }
 
+    /// Stores the head of a record that nobody can come to before one in front of it is published.
+    ///
+    /// # Safety
+    /// As for [`Frame::fill`], which has returned; the caller has claimed a record in front of it in
+    /// the same piece, and publishes that after this.
+    #[inline(always)]
+    pub(crate) unsafe fn prepare(&self, unit: u32, head: Head) {
+        // RELAXED: every reader walks over the record in front, by whose publication it has this.
+        // SAFETY: in bounds: the record was claimed.
+        unsafe { self.slab.memory().head(unit) }.store(head.0, Ordering::Relaxed);
+    }
+
     /// Puts the END marker behind the last record of a sealed segment; idempotent.
     pub(crate) fn mark_end(&self, sealed: Claim) {
         // EDGE log.end: Release here; Acquire in `head`. Carries SEALED, so that who sees END may
@@ -332,7 +344,23 @@ pub(crate) struct Records<'f> {
     canary: &'f Canary,
 }
 
-impl Records<'_> {
+impl<'f> Records<'f> {
+    /// Where the record at `unit` lies.
+    ///
+    /// # Safety
+    /// As for [`Records::head`].
+    #[inline(always)]
+    pub(crate) unsafe fn at(self, unit: u32) -> At<'f> {
+        // SAFETY: in bounds, the caller's promise.
+        At { spot: unsafe { self.memory.spot(unit) }, canary: self.canary }
+    }
+
+    /// The unit of a place in these records.
+    #[inline(always)]
+    pub(crate) fn unit(self, at: At<'_>) -> u32 {
+        self.memory.unit(at.spot)
+    }
+
     /// Loads the head at `unit`.
     ///
     /// # Safety
@@ -361,9 +389,7 @@ impl Records<'_> {
     /// Its head was seen published and has the extra flag; the frame is held.
     pub(crate) unsafe fn extra(self, body: usize) -> Extra {
         // SAFETY: the caller's promise: the record has these three words.
-        let (time, sequence, ids) =
-            unsafe { (self.word(body), self.word(body + 8), self.word(body + 16)) };
-        Extra { time, sequence, peer: ids as u32, entry: (ids >> 32) as u32 }
+        unsafe { extra_of([self.word(body), self.word(body + 8), self.word(body + 16)]) }
     }
 
     /// One word of a published record.
@@ -385,6 +411,75 @@ impl Records<'_> {
         // SAFETY: the caller's promise.
         unsafe { self.memory.bytes(at, len) }
     }
+}
+
+/// The place of a record: [`Records`] and unit in one, for a walk from record to record.
+#[derive(Clone, Copy)]
+pub(crate) struct At<'f> {
+    spot: Spot<'f>,
+    canary: &'f Canary,
+}
+
+impl At<'_> {
+    /// Loads the head.
+    ///
+    /// # Safety
+    /// As for [`Records::head`].
+    #[inline(always)]
+    pub(crate) unsafe fn head(self) -> Head {
+        self.canary.look();
+        // EDGE log.publish: Acquire here; Release in `publish`. Carries time, extra and payload.
+        Head(self.spot.head().load(Ordering::Acquire))
+    }
+
+    /// The place of the record that begins so many units further on.
+    ///
+    /// # Safety
+    /// It is below [`Frame::units`], and the caller holds a reference.
+    #[inline(always)]
+    pub(crate) unsafe fn further(self, units: usize) -> Self {
+        // SAFETY: in bounds, the caller's promise.
+        At { spot: unsafe { self.spot.further(units) }, ..self }
+    }
+
+    /// The stamp, in nanoseconds.
+    ///
+    /// # Safety
+    /// The head was seen published, and the frame is held.
+    #[inline(always)]
+    pub(crate) unsafe fn time(self) -> u64 {
+        // SAFETY: the caller's promise.
+        unsafe { self.spot.word(8) }
+    }
+
+    /// The extra part of a record of a segment.
+    ///
+    /// # Safety
+    /// The head was seen published and has the extra flag; the frame is held.
+    #[inline(always)]
+    pub(crate) unsafe fn extra(self) -> Extra {
+        // SAFETY: the caller's promise: the record has these three words.
+        unsafe {
+            extra_of([self.spot.word(UNIT), self.spot.word(UNIT + 8), self.spot.word(UNIT + 16)])
+        }
+    }
+
+    /// The payload of a record of a segment.
+    ///
+    /// # Safety
+    /// `head` was seen here, published, and the frame is held for `'a`.
+    #[inline(always)]
+    pub(crate) unsafe fn payload<'a>(self, head: Head) -> &'a [u8] {
+        let offset = if head.has_extra() { UNIT + EXTRA_BYTES } else { UNIT };
+        // SAFETY: the caller's promise.
+        unsafe { self.spot.bytes(offset, head.len()) }
+    }
+}
+
+/// The extra part from its three words.
+#[inline(always)]
+fn extra_of([time, sequence, ids]: [u64; 3]) -> Extra {
+    Extra { time, sequence, peer: ids as u32, entry: (ids >> 32) as u32 }
 }
 
 #[cfg(all(test, not(any(smd_loom, smd_shuttle))))]

@@ -48,7 +48,8 @@
 //!   by this sender's own last claim, was loaded before the registry version was found current, so
 //!   the claim comes after every change of the registry that touched the word.
 //! - **S2** Between claim and publication: copy, no allocation, no user code. The class bits enter
-//!   the union before the head is stored; a batch publishes its last record first.
+//!   the union before the head is stored. A batch publishes its first record last, with release, and
+//!   stores the other heads before, relaxed: every reader comes to them over the first.
 //! - **S3** What does not fit seals the segment; everybody who finds it sealed may put the END
 //!   marker, install the successor and swing the tail. The loser's frame goes back to the pool.
 //! - **S4** The successor's base time is at least the segment's last time, so stamps never fall.
@@ -78,8 +79,9 @@
 //! - **R1** One retirer at a time, by a flag that is tried and never waited for. (A sender stopped
 //!   between claim and publication stops retiring anyway, and that part of a send is longer than
 //!   the share of retiring; the cap S6 bounds both.)
-//! - **R2** The retirer takes the segment `low` while more than `KEEP` follow it: sealed and every
-//!   record published, else it stops. **Then** it loads the registry: who can want something of the
+//! - **R2** The retirer takes the segment `low` while more than `KEEP` follow it, or while one does and
+//!   everybody who may want something of it has come through it: sealed and every record published,
+//!   else it stops. **Then** it loads the registry: who can want something of the
 //!   segment registered before one of its records was claimed, so is in there.
 //! - **R3** It hands the segment over to each participant of the classes in the union whose
 //!   `next_sequence` is below the segment's end, **then** moves `low`, looks again at those whose

@@ -5,6 +5,7 @@ use crate::registry::snapshot::Snapshot;
 use crate::sync::atomic::Ordering;
 
 use super::backlog::walk_to_end;
+use super::frame::Frame;
 use super::handover::Handover;
 use super::spill::Spill;
 use super::tail::{Held, Log};
@@ -47,6 +48,18 @@ impl Log {
         while self.retire_one(&snapshot, &mut retained, cutoff) {}
     }
 
+    /// Whether everybody who may want something of a segment has come through it, one of them from
+    /// end to end: then it serves better as the next one's frame.
+    fn is_over(&self, frame: &Frame, snapshot: &impl Fn(&mut dyn FnMut(&Snapshot))) -> bool {
+        let Some(union) = frame.complete_union() else { return false };
+        let end = frame.base_sequence() + self.load_claim(frame).messages();
+        let mut over = true;
+        snapshot(&mut |snapshot| {
+            snapshot.each_of(union, |record| over &= record.next_sequence() >= end);
+        });
+        over
+    }
+
     /// Retires the segment `low` if it is due and complete.
     fn retire_one(
         &self,
@@ -61,7 +74,8 @@ impl Log {
         let low = self.acquire_low();
         // SAFETY: held.
         let frame = unsafe { low.as_ref() };
-        let due = tail_number.saturating_sub(frame.number()) > KEEP;
+        let behind = tail_number.saturating_sub(frame.number());
+        let due = behind > KEEP || behind > 0 && self.is_over(frame, snapshot);
         if !due || !walk_to_end(frame) {
             self.release(low);
             return false;

@@ -284,6 +284,34 @@ impl Log {
         }
     }
 
+    /// Claims room for one message, if nothing has changed since this sender's last claim: what every
+    /// other case needs is left to [`Log::claim`], which then tries anew.
+    #[inline(always)]
+    pub(crate) fn claim_next(
+        &self,
+        at: &mut Appender,
+        limit: u64,
+        now: u64,
+        units: u32,
+    ) -> Option<Claimed> {
+        let word = at.guess;
+        let time = word.time_at(now.saturating_sub(at.base_time))?;
+        let first = at.base_sequence + word.messages();
+        if first >= limit || !word.fits(units, at.capacity) {
+            return None;
+        }
+        let claimed = word.claimed(units, 1, time);
+        // SAFETY: held.
+        let frame = unsafe { at.frame.as_ref() };
+        // RELAXED on success: as in `claim`; on failure `claim` loads the word.
+        let done =
+            frame.claim().compare_exchange(word.0, claimed.0, Ordering::Relaxed, Ordering::Relaxed);
+        done.ok()?;
+        at.guess = claimed;
+        let time = at.base_time.saturating_add(time);
+        Some(Claimed { unit: word.units(), sequence: first, time })
+    }
+
     /// Claims room for up to `count` messages in one piece (rule S1).
     ///
     /// `units(n)` says how many units the first n of them take. Returns the claim and how many

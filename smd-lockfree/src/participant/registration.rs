@@ -221,6 +221,7 @@ impl<'b> Registration<'b> {
             states: VecDeque::new(),
             report: None,
             showing: None,
+            took_few: false,
             #[cfg(unix)]
             signal: None,
             not_sync: PhantomData,

@@ -183,6 +183,12 @@ impl Record {
         self.exclude_own && sender != 0 && sender == self.sender.get()
     }
 
+    /// Whether the mask alone says what it wants at `sequence` and later.
+    #[inline(always)]
+    pub(crate) fn is_plain(&self, sequence: u64) -> bool {
+        !self.exclude_own && sequence >= self.since_max.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn filter(&self) -> Filter<'_> {
         Filter {
             mask: self.mask(),

@@ -13,12 +13,34 @@ pub(crate) struct Known {
     /// Classes that are retained.
     pub(crate) retained: u32,
     limits: [u64; 32],
+    /// The classes of the last message, and the least of their limits.
+    last: (u32, u64),
 }
 
 impl Known {
     pub(crate) fn nothing() -> Known {
         // A version that the registry does not have: the first claim refreshes.
-        Known { version: u32::MAX, retained: 0, limits: [0; 32] }
+        Known { version: u32::MAX, retained: 0, limits: [0; 32], last: (0, 0) }
+    }
+}
+
+impl Known {
+    /// The number below which no message of these classes can be refused.
+    #[inline(always)]
+    pub(crate) fn limit_of(&mut self, classes: u32) -> u64 {
+        if self.last.0 != classes {
+            self.last = (classes, self.least_of(classes));
+        }
+        self.last.1
+    }
+
+    fn least_of(&self, mut classes: u32) -> u64 {
+        let mut limit = u64::MAX;
+        while classes != 0 {
+            limit = limit.min(self.limits[classes.trailing_zeros() as usize]);
+            classes &= classes - 1;
+        }
+        limit
     }
 }
 
@@ -30,16 +52,6 @@ pub(crate) struct SendGate<'a> {
 }
 
 impl SendGate<'_> {
-    fn limit(&self) -> u64 {
-        let mut classes = self.classes;
-        let mut limit = u64::MAX;
-        while classes != 0 {
-            limit = limit.min(self.known.limits[classes.trailing_zeros() as usize]);
-            classes &= classes - 1;
-        }
-        limit
-    }
-
     /// Counts the backlogs again for every class whose limit stands in the way (rule L2).
     #[cold]
     fn recount(&mut self, first: u64, count: u64, now: u64) -> Result<u64, FullReason> {
@@ -71,7 +83,8 @@ impl SendGate<'_> {
             let known = &mut self.known.limits[class as usize];
             *known = limit.max(*known);
         }
-        match self.limit().saturating_sub(first) {
+        self.known.last.0 = 0;
+        match self.known.limit_of(self.classes).saturating_sub(first) {
             0 => {
                 mark("refused full");
                 Err(FullReason::Backlog)
@@ -95,11 +108,12 @@ impl Gate for SendGate<'_> {
         for class in 0..32 {
             self.known.limits[class as usize] = snapshot.limit(class);
         }
+        self.known.last.0 = 0;
     }
 
     #[inline(always)]
     fn admit(&mut self, first: u64, count: u64, now: u64) -> Result<u64, FullReason> {
-        if first + count <= self.limit() {
+        if first + count <= self.known.limit_of(self.classes) {
             return Ok(count);
         }
         self.recount(first, count, now)

@@ -5,5 +5,6 @@
 #[cfg(any(smd_loom, smd_shuttle))]
 pub mod edges;
 pub(crate) mod gate;
+pub(crate) mod items;
 pub(crate) mod slots;
 pub(crate) mod state;

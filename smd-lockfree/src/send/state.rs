@@ -1,13 +1,15 @@
 //! What a sender carries from send to send, and the send itself.
 
+use std::ops::Range;
+
 use crate::class::Class;
 use crate::core::Core;
 use crate::error::{FullReason, SendError};
 use crate::log::tail::{Appender, Claimed, Log, Refused};
 use crate::log::word::{Extra, Head, units_for};
-use crate::sender::Outgoing;
 
 use super::gate::{Known, SendGate};
+use super::items::{Items, Run};
 
 /// A sender's place in the log and its copy of the registry's limits.
 #[derive(Debug)]
@@ -49,11 +51,32 @@ impl SendState {
     pub(crate) fn append(&mut self, core: &Core, parts: Parts<'_>) -> Result<u64, SendError> {
         let now = core.now();
         let units = units_for(parts.payload.len(), parts.extra.is_some());
+        let limit = self.known.limit_of(parts.class.bits());
+        let claimed = match core.log.claim_next(&mut self.appender, limit, now, units) {
+            Some(claimed) => claimed,
+            None => self.claim(core, parts.class.bits(), now, units)?,
+        };
+        #[cfg(test)]
+        crate::hooks::reached(crate::hooks::Place::Claimed);
+        self.write(&parts, claimed);
+        self.finish(core, now);
+        Ok(claimed.sequence)
+    }
+
+    /// Claims room for one message by the general way.
+    #[inline(never)]
+    fn claim(
+        &mut self,
+        core: &Core,
+        classes: u32,
+        now: u64,
+        units: u32,
+    ) -> Result<Claimed, SendError> {
         let mut stalled = false;
-        let claimed = loop {
-            let mut gate = SendGate { core, known: &mut self.known, classes: parts.class.bits() };
+        loop {
+            let mut gate = SendGate { core, known: &mut self.known, classes };
             match core.log.claim(&mut self.appender, &mut gate, now, 1, |_, _| (1, units)) {
-                Ok((claimed, _)) => break claimed,
+                Ok((claimed, _)) => return Ok(claimed),
                 Err(Refused::Full(FullReason::Stalled)) if !stalled => {
                     // Perhaps what stopped retiring is over.
                     stalled = true;
@@ -61,12 +84,7 @@ impl SendState {
                 }
                 Err(refused) => return Err(Self::refused(refused)),
             }
-        };
-        #[cfg(test)]
-        crate::hooks::reached(crate::hooks::Place::Claimed);
-        self.write(&parts, claimed);
-        self.finish(core, now);
-        Ok(claimed.sequence)
+        }
     }
 
     /// Fills and publishes a claimed record (rule S2 of the log).
@@ -76,45 +94,64 @@ impl SendState {
         let frame = unsafe { self.appender.frame.as_ref() };
         // SAFETY: claimed for exactly this message, and not published.
         unsafe { frame.fill(claimed.unit, claimed.time, parts.extra, parts.payload) };
-        let bits = parts.class.bits();
-        if bits & !self.appender.union != 0 {
-            self.appender.union |= frame.add_to_union(bits);
-        }
-        let retained = self.known.retained & bits != 0;
-        let head = Head::new(
-            parts.class,
-            parts.payload.len(),
-            self.id,
-            retained || parts.extra.is_some_and(|extra| extra.entry != 0),
-            parts.extra.is_some(),
-        );
+        self.announce(parts.class.bits());
+        let has_entry = parts.extra.is_some_and(|extra| extra.entry != 0);
+        let head = self.head(parts.class, parts.payload.len(), has_entry, parts.extra);
         // SAFETY: filled just above.
         unsafe { frame.publish(claimed.unit, head) };
+    }
+
+    /// Adds class bits to the union of the segment, before a record of theirs is published.
+    #[inline(always)]
+    fn announce(&mut self, bits: u32) {
+        if bits & !self.appender.union != 0 {
+            // SAFETY: the appender holds the segment.
+            let frame = unsafe { self.appender.frame.as_ref() };
+            self.appender.union |= frame.add_to_union(bits);
+        }
+    }
+
+    #[inline(always)]
+    fn head(&self, class: Class, len: usize, has_entry: bool, extra: Option<&Extra>) -> Head {
+        let retained = has_entry || self.known.retained & class.bits() != 0;
+        Head::new(class, len, self.id, retained, extra.is_some())
     }
 
     /// After publication: who installed a segment tries to retire.
     #[inline(always)]
     fn finish(&mut self, core: &Core, now: u64) {
         if self.appender.installed {
-            self.appender.installed = false;
-            core.retire(now);
+            self.installed(core, now);
         }
+    }
+
+    #[cold]
+    fn installed(&mut self, core: &Core, now: u64) {
+        self.appender.installed = false;
+        core.waiters.calm();
+        core.retire(now);
     }
 
     /// Appends messages of one run with one stamp; how many, and the number of the first. Fewer
     /// than given: the rest did not fit the segment or the limits; call again.
+    #[inline(always)]
     pub(crate) fn append_run(
         &mut self,
         core: &Core,
-        messages: &[Outgoing<'_>],
+        items: impl Items,
+        range: Range<usize>,
+        run: Run,
         now: u64,
     ) -> Result<(usize, u64), SendError> {
-        let classes = messages.iter().fold(0, |bits, message| bits | message.class.bits());
+        let first = range.start;
         let units = |count: u64, room: u32| {
+            if count == run.count as u64 && run.units <= u64::from(room) {
+                return (count, run.units as u32);
+            }
             let mut fit = 0;
             let mut taken = 0;
-            for message in &messages[..count as usize] {
-                let more = taken + units_for(message.payload.len(), false);
+            while fit < count {
+                let more = taken + units_for(items.item(first + fit as usize).payload.len(), false);
                 if more > room {
                     break;
                 }
@@ -123,25 +160,50 @@ impl SendState {
             }
             (fit, taken)
         };
-        let mut gate = SendGate { core, known: &mut self.known, classes };
-        let count = messages.len() as u64;
+        let mut gate = SendGate { core, known: &mut self.known, classes: run.classes };
+        let count = run.count as u64;
         let (claimed, count) = core
             .log
             .claim(&mut self.appender, &mut gate, now, count, units)
             .map_err(Self::refused)?;
-        self.write_run(&messages[..count as usize], claimed);
+        self.write_run(items, first..first + count as usize, run.classes, claimed);
         self.finish(core, now);
         Ok((count as usize, claimed.sequence))
     }
 
-    /// From last to first, so that a reader that sees the first sees them all (rule S2).
-    fn write_run(&mut self, messages: &[Outgoing<'_>], claimed: Claimed) {
-        let sizes = messages.iter().map(|message| units_for(message.payload.len(), false));
-        let mut unit = claimed.unit + sizes.sum::<u32>();
-        for message in messages.iter().rev() {
-            unit -= units_for(message.payload.len(), false);
-            let parts = Parts { class: message.class, payload: message.payload, extra: None };
-            self.write(&parts, Claimed { unit, ..claimed });
+    /// Fills all of them, then publishes the first, through which every reader comes to the others
+    /// (rule S2).
+    #[inline(always)]
+    fn write_run(
+        &mut self,
+        items: impl Items,
+        range: Range<usize>,
+        classes: u32,
+        claimed: Claimed,
+    ) {
+        self.announce(classes);
+        // SAFETY: the appender holds the segment.
+        let frame = unsafe { self.appender.frame.as_ref() };
+        let Claimed { unit: first, time, .. } = claimed;
+        let mut unit = first;
+        let mut front = None;
+        for index in range {
+            let message = items.item(index);
+            let len = message.payload.len();
+            // SAFETY: claimed for exactly these messages, and not published.
+            unsafe { frame.fill(unit, time, None, message.payload) };
+            let head = self.head(message.class, len, false, None);
+            if front.is_none() {
+                front = Some(head);
+            } else {
+                // SAFETY: filled just above; the one before it is not published.
+                unsafe { frame.prepare(unit, head) };
+            }
+            unit += units_for(len, false);
+        }
+        if let Some(head) = front {
+            // SAFETY: filled above, with all that follow.
+            unsafe { frame.publish(first, head) };
         }
     }
 }

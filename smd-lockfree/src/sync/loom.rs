@@ -33,3 +33,64 @@ pub(crate) mod hint {
         loom::thread::yield_now();
     }
 }
+
+/// As it ships where the system has no heavy barrier, but for models that ask for it.
+///
+/// There a light barrier is a read-modify-write of a word that no other thread's light barrier
+/// touches, and a heavy one is one of each such word. Those of one word are in one order, so a light
+/// barrier stands before or behind a heavy one, and whichever comes second sees what stands before
+/// the first: that, and no order between two light ones, is what ships.
+pub(crate) mod asymmetric {
+    use std::cell::Cell;
+
+    use loom::sync::atomic::{AtomicU64, Ordering, fence};
+
+    /// Threads that may use the light one, in a model.
+    const LANES: usize = 3;
+
+    std::thread_local! {
+        /// Of the model that runs on this thread of the system, which plays all of its threads.
+        static LANES_TAKEN: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+
+    loom::lazy_static! {
+        static ref WORDS: [AtomicU64; LANES] = std::array::from_fn(|_| AtomicU64::new(0));
+    }
+
+    loom::thread_local! {
+        static LANE: Cell<usize> = Cell::new(usize::MAX);
+    }
+
+    /// In this execution there is a heavy barrier.
+    pub(crate) fn enable() {
+        LANES_TAKEN.with(|taken| taken.set(Some(0)));
+    }
+
+    pub(crate) fn is_available() -> bool {
+        LANES_TAKEN.with(|taken| taken.get().is_some())
+    }
+
+    pub(crate) fn light() {
+        let Some(taken) = LANES_TAKEN.with(Cell::get) else { return };
+        let lane = LANE.with(|lane| {
+            if lane.get() == usize::MAX {
+                assert!(
+                    taken < LANES,
+                    "more threads with a light barrier than the model has words"
+                );
+                lane.set(taken);
+                LANES_TAKEN.with(|count| count.set(Some(taken + 1)));
+            }
+            lane.get()
+        });
+        WORDS[lane].fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn heavy() {
+        fence(Ordering::SeqCst);
+        for word in WORDS.iter() {
+            word.fetch_add(1, Ordering::AcqRel);
+        }
+        fence(Ordering::SeqCst);
+    }
+}

@@ -12,6 +12,7 @@
 //! | [`slab::Slab`] | one zeroed allocation | atomic heads, and a tracked cell for each unit of payload |
 //! | [`canary::Canary`] | nothing | a mark in each frame: a look at a freed one panics |
 //! | `wait::descriptor::Signal` | an event counter, or a pipe | a word, and the thread that polls it |
+//! | [`asymmetric`] | a barrier for the compiler, and `membarrier` where the system has it | see the back ends |
 //! | [`local::OwnerCell`] | an unsynchronised cell of one owner | the same |
 
 #![allow(unsafe_code)]
@@ -34,5 +35,5 @@ pub(crate) mod local;
 pub(crate) mod signal;
 pub(crate) mod slab;
 
-pub(crate) use backend::{Arc, atomic, hint, thread};
+pub(crate) use backend::{Arc, asymmetric, atomic, hint, thread};
 pub(crate) use crossbeam_utils::CachePadded;

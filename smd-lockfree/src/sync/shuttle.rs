@@ -33,3 +33,14 @@ pub(crate) mod hint {
         shuttle::thread::yield_now();
     }
 }
+
+/// As it ships where the system has a heavy barrier: all is sequentially consistent here.
+pub(crate) mod asymmetric {
+    pub(crate) fn light() {}
+
+    pub(crate) fn is_available() -> bool {
+        true
+    }
+
+    pub(crate) fn heavy() {}
+}

@@ -14,9 +14,9 @@
 pub(crate) const UNIT: usize = 16;
 
 #[cfg(not(smd_loom))]
-pub(crate) use plain::{Memory, Slab};
+pub(crate) use plain::{Memory, Slab, Spot};
 #[cfg(smd_loom)]
-pub(crate) use tracked::{Memory, Slab};
+pub(crate) use tracked::{Memory, Slab, Spot};
 
 #[cfg(not(smd_loom))]
 mod plain {
@@ -187,6 +187,85 @@ mod plain {
         }
     }
 
+    /// A unit of a slab, for a walk from record to record.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Spot<'s> {
+        at: NonNull<u8>,
+        #[cfg(smd_shuttle)]
+        memory: Memory<'s>,
+        slab: PhantomData<&'s Slab>,
+    }
+
+    impl<'s> Memory<'s> {
+        /// The place of a unit.
+        ///
+        /// # Safety
+        /// `unit` is below [`Slab::units`].
+        #[inline(always)]
+        pub(crate) unsafe fn spot(self, unit: u32) -> Spot<'s> {
+            debug_assert!(unit < self.units);
+            Spot {
+                // SAFETY: in bounds, the caller's promise.
+                at: unsafe { self.base.add(unit as usize * UNIT) },
+                #[cfg(smd_shuttle)]
+                memory: self,
+                slab: PhantomData,
+            }
+        }
+
+        /// Which unit a place is.
+        #[inline(always)]
+        pub(crate) fn unit(self, spot: Spot<'_>) -> u32 {
+            ((spot.at.as_ptr() as usize - self.base.as_ptr() as usize) / UNIT) as u32
+        }
+    }
+
+    impl<'s> Spot<'s> {
+        /// The place so many units further on.
+        ///
+        /// # Safety
+        /// It is below [`Slab::units`].
+        #[inline(always)]
+        pub(crate) unsafe fn further(self, units: usize) -> Spot<'s> {
+            // SAFETY: in bounds, the caller's promise.
+            Spot { at: unsafe { self.at.add(units * UNIT) }, ..self }
+        }
+
+        /// The head of the record that begins here.
+        #[inline(always)]
+        pub(crate) fn head(self) -> &'s AtomicU64 {
+            #[cfg(smd_shuttle)]
+            {
+                &self.memory.heads[self.memory.unit(self) as usize]
+            }
+            #[cfg(not(smd_shuttle))]
+            // SAFETY: as in `Memory::head`.
+            unsafe {
+                self.at.cast::<AtomicU64>().as_ref()
+            }
+        }
+
+        /// Reads the word `offset` bytes from here, in the record that begins here.
+        ///
+        /// # Safety
+        /// As for [`Memory::word`].
+        #[inline(always)]
+        pub(crate) unsafe fn word(self, offset: usize) -> u64 {
+            // SAFETY: the caller's promise.
+            unsafe { self.at.add(offset).cast::<u64>().read() }
+        }
+
+        /// Borrows bytes of the record that begins here.
+        ///
+        /// # Safety
+        /// As for [`Memory::bytes`].
+        #[inline(always)]
+        pub(crate) unsafe fn bytes<'a>(self, offset: usize, len: usize) -> &'a [u8] {
+            // SAFETY: the caller's promise.
+            unsafe { std::slice::from_raw_parts(self.at.as_ptr().add(offset), len) }
+        }
+    }
+
     impl Drop for Slab {
         fn drop(&mut self) {
             // SAFETY: allocated in `new` with the same layout, freed once.
@@ -207,6 +286,33 @@ mod tracked {
         heads: Box<[AtomicU64]>,
         bodies: Box<[UnsafeCell<()>]>,
         memory: Box<[std::cell::UnsafeCell<u64>]>,
+    }
+
+    /// As in the plain form.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Spot<'s> {
+        slab: &'s Slab,
+        unit: u32,
+    }
+
+    impl<'s> Spot<'s> {
+        pub(crate) unsafe fn further(self, units: usize) -> Spot<'s> {
+            Spot { unit: self.unit + units as u32, ..self }
+        }
+
+        pub(crate) fn head(self) -> &'s AtomicU64 {
+            &self.slab.heads[self.unit as usize]
+        }
+
+        pub(crate) unsafe fn word(self, offset: usize) -> u64 {
+            // SAFETY: the caller's promise.
+            unsafe { self.slab.word(self.unit as usize * UNIT + offset) }
+        }
+
+        pub(crate) unsafe fn bytes<'a>(self, offset: usize, len: usize) -> &'a [u8] {
+            // SAFETY: the caller's promise.
+            unsafe { self.slab.bytes(self.unit as usize * UNIT + offset, len) }
+        }
     }
 
     /// As in the plain form.
@@ -238,6 +344,14 @@ mod tracked {
 
         pub(crate) fn memory(&self) -> Memory<'_> {
             self
+        }
+
+        pub(crate) unsafe fn spot(&self, unit: u32) -> Spot<'_> {
+            Spot { slab: self, unit }
+        }
+
+        pub(crate) fn unit(&self, spot: Spot<'_>) -> u32 {
+            spot.unit
         }
 
         fn base(&self) -> *mut u8 {

@@ -63,3 +63,65 @@ pub(crate) mod hint {
     #[inline(always)]
     pub(crate) fn again() {}
 }
+
+/// Two barriers that order against each other, and nothing else: a light one, which costs nothing, and
+/// a heavy one, in which every thread of the process passes a full barrier. What a thread did before
+/// a light barrier is visible behind a heavy one, or it sees behind the light one what was done
+/// before the heavy one.
+pub(crate) mod asymmetric {
+    use std::sync::atomic::{Ordering, compiler_fence, fence};
+
+    #[inline(always)]
+    pub(crate) fn light() {
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    /// Whether there is a heavy barrier. The first call asks the system for it.
+    pub(crate) fn is_available() -> bool {
+        system::is_available()
+    }
+
+    pub(crate) fn heavy() {
+        fence(Ordering::SeqCst);
+        system::heavy();
+        fence(Ordering::SeqCst);
+    }
+
+    #[cfg(all(target_os = "linux", not(miri)))]
+    mod system {
+        use std::sync::OnceLock;
+        use std::time::Duration;
+
+        use rustix::thread::{MembarrierCommand, MembarrierQuery, membarrier, membarrier_query};
+
+        /// Far longer than a processor keeps a store to itself.
+        const DRAINED: Duration = Duration::from_millis(1);
+
+        pub(super) fn is_available() -> bool {
+            static AVAILABLE: OnceLock<bool> = OnceLock::new();
+            *AVAILABLE.get_or_init(|| {
+                let both = MembarrierQuery::PRIVATE_EXPEDITED
+                    | MembarrierQuery::REGISTER_PRIVATE_EXPEDITED;
+                membarrier_query().contains(both)
+                    && membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
+            })
+        }
+
+        pub(super) fn heavy() {
+            if membarrier(MembarrierCommand::PrivateExpedited).is_err() {
+                // The system has taken back what it had granted: a filter of system calls that was
+                // set since, or a fork.
+                std::thread::sleep(DRAINED);
+            }
+        }
+    }
+
+    #[cfg(not(all(target_os = "linux", not(miri))))]
+    mod system {
+        pub(super) fn is_available() -> bool {
+            false
+        }
+
+        pub(super) fn heavy() {}
+    }
+}

@@ -1,5 +1,7 @@
 //! The edges of waiting one by one, for who checks them (see the log's).
 
+pub mod alert;
+
 use std::sync::Arc as StdArc;
 use std::task::{Wake, Waker};
 

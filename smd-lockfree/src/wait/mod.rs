@@ -5,6 +5,9 @@
 //!   sender:       publish;                               FENCE; waiters & class? -> wake
 //! ```
 //!
+//! The words that sleepers announce themselves in are of one kind, [`alert::Alert`], which spares the
+//! sender its fence while nobody sleeps.
+//!
 //! # States of a waiter
 //!
 //! | state | means | left by |
@@ -15,8 +18,8 @@
 //!
 //! # Rules
 //!
-//! - **W1** A sender, after publication: fence, load `waiters`; no bit of its class: done. Once for
-//!   a batch.
+//! - **W1** A sender, after publication: fence (none where the word is calm), load `waiters`; no bit of
+//!   its class: done. Once for a batch.
 //! - **W2** A participant still holds its segment: its own mask, or everything if a hole stands in
 //!   front (it must hear of whoever closes it); state WAITING; `waiters` is exchanged **always**,
 //!   also when the bits are there; fence; look again. A hole that the announced mask does not cover
@@ -43,6 +46,7 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod alert;
 pub(crate) mod deadline;
 #[cfg(all(unix, not(any(smd_loom, smd_shuttle))))]
 pub(crate) mod descriptor;

@@ -1,10 +1,11 @@
 //! Senders that wait for room (rule W5).
 
 use crate::hooks::mark;
-use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+use crate::sync::Arc;
+use crate::sync::atomic::{AtomicPtr, Ordering, fence};
 use crate::sync::epoch::Domain;
-use crate::sync::{Arc, CachePadded};
 
+use super::alert::Alert;
 use super::waiter::Waiter;
 
 /// A waiting sender and the classes of its message.
@@ -13,16 +14,13 @@ type Waiting = (Arc<Waiter>, u32);
 /// The senders that wait: how many, for a look that costs one load, and who.
 #[derive(Debug)]
 pub(crate) struct Room {
-    count: CachePadded<AtomicU64>,
+    count: Alert,
     list: AtomicPtr<Vec<Waiting>>,
 }
 
 impl Room {
     pub(crate) fn new() -> Room {
-        Room {
-            count: CachePadded::new(AtomicU64::new(0)),
-            list: AtomicPtr::new(Box::into_raw(Box::default())),
-        }
+        Room { count: Alert::new(), list: AtomicPtr::new(Box::into_raw(Box::default())) }
     }
 
     fn replace(&self, domain: &Domain, change: impl Fn(&mut Vec<Waiting>)) {
@@ -50,14 +48,13 @@ impl Room {
     /// Enters a sender; it then announces itself with [`Room::announce`] before each try.
     pub(crate) fn enter(&self, waiter: &Arc<Waiter>, classes: u32, domain: &Domain) {
         self.replace(domain, |list| list.push((waiter.clone(), classes)));
-        // RELAXED: ordered by the fence in `announce`.
-        self.count.fetch_add(1, Ordering::Relaxed);
+        // While it is counted the word is not calm, so that a fence is enough in `announce`.
+        self.count.announce(|count| count + 1);
     }
 
     /// The sender waits no more.
     pub(crate) fn leave(&self, waiter: &Arc<Waiter>, domain: &Domain) {
-        // RELAXED: a look at a list that just became shorter does no harm.
-        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.count.withdraw(|count| count - 1);
         self.replace(domain, |list| list.retain(|(other, _)| !Arc::ptr_eq(other, waiter)));
     }
 
@@ -73,12 +70,15 @@ impl Room {
     #[inline(always)]
     pub(crate) fn freed(&self, mask: u32, domain: &Domain) {
         // FENCE wait.room: our progress and look at `count` against the sender's announcement and
-        // count of the backlog.
-        fence(Ordering::SeqCst);
-        // RELAXED: ordered by the fence.
-        if self.count.load(Ordering::Relaxed) != 0 {
+        // count of the backlog: in `Alert`.
+        if self.count.look() != 0 {
             self.wake(mask, domain);
         }
+    }
+
+    /// No sender has waited for a while, perhaps: lookers may do without a fence.
+    pub(crate) fn calm(&self) {
+        self.count.calm();
     }
 
     #[cold]

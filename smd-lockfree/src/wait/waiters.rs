@@ -3,25 +3,26 @@
 use crate::hooks::mark;
 use crate::registry::Registry;
 use crate::registry::record::Record;
-use crate::sync::atomic::{AtomicU64, Ordering, fence};
+use crate::sync::Arc;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::epoch::Domain;
-use crate::sync::{Arc, CachePadded};
 
+use super::alert::Alert;
 use super::waiter::Waiter;
 
 /// So many sleepers are notified under one pin; more take another round.
 const ROUND: usize = 16;
 
-/// Version (high 32 bits) and the union of the announced masks.
+/// The union of the announced masks.
 #[derive(Debug)]
 pub(crate) struct Waiters {
-    word: CachePadded<AtomicU64>,
+    masks: Alert,
     wakes: AtomicU64,
 }
 
 impl Waiters {
     pub(crate) fn new() -> Waiters {
-        Waiters { word: CachePadded::new(AtomicU64::new(0)), wakes: AtomicU64::new(0) }
+        Waiters { masks: Alert::new(), wakes: AtomicU64::new(0) }
     }
 
     /// How many sleepers were woken.
@@ -35,29 +36,22 @@ impl Waiters {
     pub(crate) fn announce(&self, waiter: &Waiter, mask: u32, hole: bool) {
         let mask = if hole { u32::MAX } else { mask };
         waiter.announce(mask, hole);
-        // RELAXED: the exchange decides.
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            let new = ((word >> 32).wrapping_add(1) << 32) | u64::from(word as u32 | mask);
-            // EDGE wait.announce: Release here; Acquire in `wake`. Carries state and slot.
-            match self.word.compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => break,
-                Err(actual) => word = actual,
-            }
-        }
         // FENCE wait.park: our store of `waiters` and look at the log against the sender's
-        // publication and load of `waiters`.
-        fence(Ordering::SeqCst);
+        // publication and load of `waiters`: in `Alert`.
+        self.masks.announce(|masks| masks | mask);
     }
 
     /// After publication of `classes`: whether somebody sleeps for them (rule W1).
     #[inline(always)]
     pub(crate) fn sleep_for(&self, classes: u32) -> bool {
         // FENCE wait.park: our publication and load of `waiters` against the participant's store of
-        // `waiters` and look at the log.
-        fence(Ordering::SeqCst);
-        // RELAXED: ordered by the fence; `wake` loads it again.
-        self.word.load(Ordering::Relaxed) as u32 & classes != 0
+        // `waiters` and look at the log: in `Alert`.
+        self.masks.look() & classes != 0
+    }
+
+    /// Nobody has slept for a while, perhaps: lookers may do without a fence.
+    pub(crate) fn calm(&self) {
+        self.masks.calm();
     }
 
     /// Wakes those who sleep for `classes`, but for who excludes this `sender` and is not behind a
@@ -68,12 +62,12 @@ impl Waiters {
             let mut notified: [Option<Arc<Waiter>>; ROUND] = Default::default();
             let mut count = 0;
             {
-                // EDGE wait.announce: Acquire here, before the registry is loaded.
-                let word = self.word.load(Ordering::Acquire);
+                // EDGE wait.announce: Acquire in there, before the registry is loaded.
+                let seen = self.masks.load();
                 let guard = domain.pin();
                 let snapshot = registry.snapshot(&guard);
                 // A sleeper behind a hole announced everything, and may want none of `classes`.
-                let everybody = word as u32 == u32::MAX;
+                let everybody = seen.content() == u32::MAX;
                 if everybody {
                     mark("hole closed late");
                 }
@@ -93,11 +87,8 @@ impl Waiters {
                 } else {
                     snapshot.each_of(classes, visit);
                 }
-                let kept = if everybody { still } else { word as u32 & !classes | still };
-                let new = ((word >> 32).wrapping_add(1) << 32) | u64::from(kept);
-                // RELAXED: an announcement since `word` makes this fail, and its bits stay; who
-                // announced before is seen by the Acquire above.
-                let _ = self.word.compare_exchange(word, new, Ordering::Relaxed, Ordering::Relaxed);
+                let kept = if everybody { still } else { seen.content() & !classes | still };
+                self.masks.clear(seen, kept);
             }
             // RELAXED: statistics.
             self.wakes.fetch_add(count as u64, Ordering::Relaxed);

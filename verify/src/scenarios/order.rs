@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smd_lockfree::{Clock, LagReason, Policy};
+use smd_lockfree::{Clock, LagReason, Outgoing, Policy};
 
 use super::{
     A, B, Ledger, WIDE, asleep, builder, bus, contiguous, drain, interested, looks, queued, word,
@@ -47,6 +47,31 @@ pub fn senders_and_receiver(segment: usize, senders: usize, each: usize, look: u
         for (index, &number) in numbers.iter().enumerate() {
             assert_eq!(got[number as usize - 1].word, word(who, index));
         }
+    }
+}
+
+/// A batch of messages of one class and one of different ones, received meanwhile.
+pub fn batch(segment: usize, count: usize, look: usize) {
+    let bus = bus(segment);
+    let mut all = bus.register(A | B).expect("registered");
+    let sender = bus.sender();
+    let words: Vec<_> = (0..count).map(|index| word(0, index)).collect();
+    let thread = thread::spawn(move || {
+        let equal = sender.send_equal(A, &words).expect("room for all");
+        let mixed: Vec<_> = words.iter().map(|word| Outgoing::new(B, word)).collect();
+        let mixed = sender.send_batch(&mixed).expect("room for all");
+        assert_eq!((equal.queued, mixed.queued), (count, count));
+    });
+    let mut got = Vec::new();
+    looks(&mut all, look, &mut got);
+    if !got.is_empty() {
+        reached("received while sending");
+    }
+    thread.join().expect("no panic");
+    drain(&mut all, &mut got);
+    contiguous(&got, 1, 2 * count as u64);
+    for (index, message) in got.iter().enumerate() {
+        assert_eq!(message.word, word(0, index % count));
     }
 }
 

@@ -1,0 +1,89 @@
+//! The word of announcements, with a heavy barrier as a system has it, and without.
+
+use crate::hooks::Part;
+use crate::sync::Arc;
+use crate::sync::asymmetric;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::wait::alert::Alert;
+
+/// What lookers publish, what sleepers announce, and who missed whom.
+struct Scene {
+    alert: Alert,
+    published: AtomicU64,
+    /// What the looker found announced.
+    found: AtomicU64,
+    /// Sleepers that saw nothing published.
+    asleep: AtomicU64,
+}
+
+impl Scene {
+    fn new() -> Arc<Scene> {
+        #[cfg(smd_loom)]
+        asymmetric::enable();
+        assert!(asymmetric::is_available(), "the model is about the heavy barrier");
+        Arc::new(Scene {
+            alert: Alert::new(),
+            published: AtomicU64::new(0),
+            found: AtomicU64::new(0),
+            asleep: AtomicU64::new(0),
+        })
+    }
+
+    fn publish(&self) {
+        // RELAXED: the barrier alone orders it, as it does a head in the log.
+        self.published.store(1, Ordering::Relaxed);
+        self.found.fetch_or(u64::from(self.alert.look()), Ordering::Relaxed);
+    }
+
+    fn sleep(&self, bit: u32) {
+        self.alert.announce(|content| content | bit);
+        if self.published.load(Ordering::Relaxed) == 0 {
+            self.asleep.fetch_or(u64::from(bit), Ordering::Relaxed);
+        }
+    }
+
+    fn check(&self) {
+        let (found, asleep) =
+            (self.found.load(Ordering::Relaxed), self.asleep.load(Ordering::Relaxed));
+        assert_eq!(asleep & !found, 0, "asleep, and the looker did not see it");
+    }
+}
+
+/// A looker, sleepers with a bit each, and the check.
+fn parts(
+    scene: Arc<Scene>,
+    sleepers: u32,
+    begin: impl FnOnce(&Scene) + Send + 'static,
+) -> Vec<Part> {
+    let looking = scene.clone();
+    let mut parts: Vec<Part> = vec![Box::new(move || {
+        begin(&looking);
+        looking.publish();
+    })];
+    for sleeper in 0..sleepers {
+        let scene = scene.clone();
+        parts.push(Box::new(move || scene.sleep(1 << sleeper)));
+    }
+    parts.push(Box::new(move || scene.check()));
+    parts
+}
+
+/// `alert.calm`: a looker that takes no fence, and a sleeper.
+pub fn calm() -> Vec<Part> {
+    let scene = Scene::new();
+    scene.alert.calm();
+    parts(scene, 1, |_| ())
+}
+
+/// `alert.settled`, rule A2: two sleepers, one of which may find the word settled by the other, or not
+/// yet.
+pub fn settling() -> Vec<Part> {
+    let scene = Scene::new();
+    scene.alert.calm();
+    parts(scene, 2, |_| ())
+}
+
+/// Rule A3: the looker makes the word calm while a sleeper announces itself.
+pub fn calming() -> Vec<Part> {
+    parts(Scene::new(), 1, |scene| scene.alert.calm())
+}
