@@ -223,7 +223,7 @@ fn alert_calm() {
 
 #[test]
 fn alert_settled() {
-    Model::new("edge alert.settled")
+    Model::new("settled by one of two sleepers")
         .preemptions(3)
         .reaches(&["calm", "settled"])
         .check(|| then(wait::alert::settling()));

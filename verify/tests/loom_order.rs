@@ -13,7 +13,7 @@ fn two_senders_in_two_segments() {
 
 #[test]
 fn batch() {
-    Model::new("batch").reaches(&["received while sending"]).check(|| order::batch(WIDE, 2, 1));
+    Model::new("batch").reaches(&["received while sending"]).check(|| order::batch(WIDE, 2, 2));
 }
 
 #[test]

@@ -34,7 +34,6 @@
 //! | edge | release end | acquire end | carries |
 //! |---|---|---|---|
 //! | `alert.calm` (barrier) | a looker's publication, then CALM loaded | SETTLING stored, heavy barrier, then the look for what was published | one of the two sees the other |
-//! | `alert.settled` | LIVELY stored behind the heavy barrier | the exchange of a later sleeper | what the barrier made visible |
 
 use crate::hooks::mark;
 use crate::sync::CachePadded;
@@ -107,7 +106,6 @@ impl Alert {
             let state = if word.state() == 0 { 0 } else { SETTLING };
             let new = word.next(state, change(word.content()));
             // EDGE wait.announce: Release here; Acquire in `load`. Carries state and slot.
-            // EDGE alert.settled: Acquire here; Release below.
             match self.0.compare_exchange_weak(word.0, new, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => break state,
                 Err(actual) => word = Seen(actual),
@@ -120,8 +118,8 @@ impl Alert {
             mark("settled");
             // BARRIER alert.calm: see `look`.
             asymmetric::heavy();
-            // EDGE alert.settled: Release here; Acquire above.
-            self.0.fetch_and(!SETTLING, Ordering::AcqRel);
+            // RELAXED: who finds it settled fences, and the heavy barrier ends with a fence.
+            self.0.fetch_and(!SETTLING, Ordering::Relaxed);
         }
     }
 

@@ -49,21 +49,22 @@ impl Scene {
     }
 }
 
-/// A looker, sleepers with a bit each, and the check.
+/// Sleepers with a bit each, a looker, and the check.
 fn parts(
     scene: Arc<Scene>,
     sleepers: u32,
     begin: impl FnOnce(&Scene) + Send + 'static,
 ) -> Vec<Part> {
-    let looking = scene.clone();
-    let mut parts: Vec<Part> = vec![Box::new(move || {
-        begin(&looking);
-        looking.publish();
-    })];
+    let mut parts: Vec<Part> = Vec::new();
     for sleeper in 0..sleepers {
         let scene = scene.clone();
         parts.push(Box::new(move || scene.sleep(1 << sleeper)));
     }
+    let looking = scene.clone();
+    parts.push(Box::new(move || {
+        begin(&looking);
+        looking.publish();
+    }));
     parts.push(Box::new(move || scene.check()));
     parts
 }
@@ -75,7 +76,7 @@ pub fn calm() -> Vec<Part> {
     parts(scene, 1, |_| ())
 }
 
-/// `alert.settled`, rule A2: two sleepers, one of which may find the word settled by the other, or not
+/// Rule A2: two sleepers, one of which may find the word settled by the other, or not
 /// yet.
 pub fn settling() -> Vec<Part> {
     let scene = Scene::new();
