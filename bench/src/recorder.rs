@@ -2,73 +2,103 @@
 
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::alloc;
 use crate::machine;
 use crate::probe::Distance;
+use crate::side::Side;
+
+/// Times in which the host stopped a thread, as far as the thread can tell from gaps in its own clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Stalls {
+    /// How many gaps of more than [`STALL`].
+    pub count: u64,
+    /// Nanoseconds in all of them.
+    pub nanos: u64,
+    /// Nanoseconds of the longest.
+    pub longest: u64,
+}
+
+/// A gap of this length in a loop that does nothing long is the host's doing.
+pub const STALL: Duration = Duration::from_micros(50);
+
+impl Stalls {
+    /// Counts a gap, if it is one.
+    pub fn see(&mut self, gap: Duration) {
+        if gap > STALL {
+            let nanos = gap.as_nanos() as u64;
+            self.count += 1;
+            self.nanos += nanos;
+            self.longest = self.longest.max(nanos);
+        }
+    }
+}
 
 /// What one round of one contestant measured.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Measured {
     /// Messages sent.
     pub messages: u64,
     /// The time that the figure is of.
     pub time: Duration,
+    /// A figure that is not time by messages: bytes, or nanoseconds that were taken otherwise.
+    pub figure: Option<f64>,
     /// Processor time of the thread, where the round ran on one.
     pub cpu: Option<Duration>,
     /// Allocations of the process meanwhile, where they were counted.
     pub allocations: Option<u64>,
     /// Nanoseconds of the two probes around a round over two threads.
     pub handoff: Option<(f64, f64)>,
+    /// Nanoseconds of each message's way, where that was measured.
+    pub latency: Option<Histogram<u64>>,
+    /// The host's stops, where they were looked for.
+    pub stalls: Stalls,
+    /// What else was measured, by name: `sender ns`, `idle cpu ppm`, `wakes per sleep`.
+    pub also: Vec<(&'static str, f64)>,
 }
 
-/// One side of one workload.
+/// One side of one scenario.
 pub struct Contestant {
-    /// The workload's name.
-    pub workload: &'static str,
-    /// The side's name.
-    pub side: String,
+    /// Its row.
+    pub side: Side,
     round: Box<dyn FnMut(Duration) -> Result<Measured, String>>,
 }
 
 impl Contestant {
     /// A side whose round takes about the given time and checks its own messages.
     pub fn new(
-        workload: &'static str,
-        side: impl Into<String>,
+        side: Side,
         round: impl FnMut(Duration) -> Result<Measured, String> + 'static,
     ) -> Contestant {
-        Contestant { workload, side: side.into(), round: Box::new(round) }
+        Contestant { side, round: Box::new(round) }
     }
 }
 
 impl std::fmt::Debug for Contestant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Contestant")
-            .field("workload", &self.workload)
-            .field("side", &self.side)
-            .finish_non_exhaustive()
+        f.debug_struct("Contestant").field("side", &self.side).finish_non_exhaustive()
     }
 }
 
 /// Where a round was measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Place {
-    /// On one thread: the distance of processors plays no part.
-    OneThread,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// On one thread, or where the distance of processors plays no part.
+    Any,
     /// Over two threads at this distance, before and after.
     #[serde(untagged)]
-    TwoThreads(Distance),
+    Pair(Distance),
 }
 
-impl Place {
+impl Class {
     /// The name used in tables.
     pub fn name(self) -> &'static str {
         match self {
-            Place::OneThread => "one thread",
-            Place::TwoThreads(distance) => distance.name(),
+            Class::Any => "any",
+            Class::Pair(distance) => distance.name(),
         }
     }
 }
@@ -76,48 +106,55 @@ impl Place {
 /// One round, as it is written to the report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Round {
-    /// Number of the turn in which every contestant had one round.
+    /// Number of the turn in which every contestant of the scenario had one round.
     pub turn: usize,
-    /// The workload's name.
-    pub workload: &'static str,
-    /// The side's name.
-    pub side: String,
+    /// Its row.
+    #[serde(flatten)]
+    pub side: Side,
     /// Where; `None` if the probes disagreed, and the round counts for nothing.
-    pub place: Option<Place>,
+    pub class: Option<Class>,
     /// Messages sent.
     pub messages: u64,
-    /// Nanoseconds per message.
+    /// The figure, in the side's unit: nanoseconds per message, of processor time where that was taken.
+    pub figure: f64,
+    /// Nanoseconds of real time per message.
     pub nanos: f64,
-    /// Nanoseconds of the thread's processor time per message.
-    pub cpu_nanos: Option<f64>,
     /// Allocations in the whole round.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allocations: Option<u64>,
     /// Nanoseconds of the probes before and after.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub handoff: Option<(f64, f64)>,
+    /// Nanoseconds of each message's way: in the report as a log of its own.
+    #[serde(skip)]
+    pub latency: Option<Histogram<u64>>,
+    /// The host's stops.
+    pub stalls: Stalls,
+    /// What else was measured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<(&'static str, f64)>,
 }
 
 impl Round {
-    fn new(turn: usize, contestant: &Contestant, measured: Measured) -> Round {
+    fn new(turn: usize, side: &Side, measured: Measured) -> Round {
         let per_message = |time: Duration| time.as_nanos() as f64 / measured.messages.max(1) as f64;
+        let nanos = per_message(measured.time);
         Round {
             turn,
-            workload: contestant.workload,
-            side: contestant.side.clone(),
-            place: match measured.handoff {
-                None => Some(Place::OneThread),
-                Some((before, after)) => Distance::agreed(before, after).map(Place::TwoThreads),
+            side: side.clone(),
+            class: match measured.handoff {
+                None => Some(Class::Any),
+                Some((before, after)) => Distance::agreed(before, after).map(Class::Pair),
             },
             messages: measured.messages,
-            nanos: per_message(measured.time),
-            cpu_nanos: measured.cpu.map(per_message),
+            figure: measured.figure.or(measured.cpu.map(per_message)).unwrap_or(nanos),
+            nanos,
             allocations: measured.allocations,
             handoff: measured.handoff,
+            latency: measured.latency,
+            stalls: measured.stalls,
+            also: measured.also,
         }
-    }
-
-    /// The figure of this round: processor time where it was taken, else time.
-    pub fn figure(&self) -> f64 {
-        self.cpu_nanos.unwrap_or(self.nanos)
     }
 }
 
@@ -151,11 +188,10 @@ pub fn run(
         for &index in &order {
             let contestant = &mut contestants[index];
             let measured =
-                (contestant.round)(Duration::from_millis(plan.millis)).map_err(|error| {
-                    format!("{}, {}: {error}", contestant.workload, contestant.side)
-                })?;
+                (contestant.round)(Duration::from_millis(plan.millis))
+                    .map_err(|error| format!("{}: {error}", contestant.side.label()))?;
             if let Some(turn) = turn.checked_sub(plan.warm_up) {
-                rounds.push(Round::new(turn, contestant, measured));
+                rounds.push(Round::new(turn, &contestant.side, measured));
             }
         }
         progress(turn);
@@ -182,7 +218,7 @@ pub fn on_this_thread(span: Duration, mut step: impl FnMut() -> u64) -> Measured
         time,
         cpu: cpu.and_then(|before| since(before, machine::thread_time())),
         allocations: allocations.zip(alloc::allocations()).map(|(before, after)| after - before),
-        handoff: None,
+        ..Measured::default()
     }
 }
 
@@ -245,6 +281,7 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::side::{Mode, Scenario};
 
     #[test]
     fn the_median_stands_in_the_middle() {
@@ -256,14 +293,15 @@ mod tests {
 
     #[test]
     fn every_contestant_has_one_round_a_turn() {
-        let side = |name: &'static str| {
-            Contestant::new("test", name, |span| Ok(on_this_thread(span, || 1)))
+        let side = |name| {
+            let side = Side::new(Scenario::T2s, name, Mode::Single, 1);
+            Contestant::new(side, |span| Ok(on_this_thread(span, || 1)))
         };
         let plan = Plan { turns: 3, warm_up: 2, millis: 0, seed: 7 };
         let rounds = run(plan, &mut [side("a"), side("b")], |_| ()).unwrap_or_default();
         for turn in 0..3 {
             for name in ["a", "b"] {
-                let of = |round: &&Round| round.turn == turn && round.side == name;
+                let of = |round: &&Round| round.turn == turn && round.side.contender == name;
                 assert_eq!(rounds.iter().filter(of).count(), 1);
             }
         }
@@ -271,8 +309,9 @@ mod tests {
 
     #[test]
     fn a_failing_round_ends_the_run() {
-        let mut sides = [Contestant::new("test", "a", |_| Err("lost".to_owned()))];
+        let side = Side::new(Scenario::T2s, "a", Mode::Single, 8);
+        let mut sides = [Contestant::new(side, |_| Err("lost".to_owned()))];
         let plan = Plan { turns: 1, warm_up: 0, millis: 0, seed: 0 };
-        assert_eq!(run(plan, &mut sides, |_| ()).map(|_| ()), Err("test, a: lost".to_owned()));
+        assert_eq!(run(plan, &mut sides, |_| ()).map(|_| ()), Err("T2S a single to 8: lost".to_owned()));
     }
 }
