@@ -17,6 +17,7 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use smd_lockfree::Clock;
 
 use crate::recorder::{Measured, STALL, Stalls};
 
@@ -45,6 +46,44 @@ impl Pace {
     pub fn count(interval: u64, span: Duration, least: u64) -> u64 {
         let span = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         (span / interval.max(1)).max(least)
+    }
+}
+
+/// The sending side of a paced round: spins until each message is due.
+#[derive(Debug)]
+pub struct Pacer<'c> {
+    clock: &'c Clock,
+    /// The schedule.
+    pub pace: Pace,
+    /// The stops of this thread.
+    pub watch: Watch,
+}
+
+impl<'c> Pacer<'c> {
+    /// The first message is due in `lead` from now, on this clock.
+    pub fn new(clock: &'c Clock, lead: Duration, interval: u64) -> Pacer<'c> {
+        let start = clock.now().nanos() + lead.as_nanos() as u64;
+        Pacer { clock, pace: Pace { start, interval }, watch: Watch::new() }
+    }
+
+    /// Returns when message `i` is due, with the time that it is then.
+    #[inline]
+    pub fn wait(&mut self, i: u64) -> u64 {
+        let due = self.pace.due(i);
+        loop {
+            let now = self.now();
+            if now >= due {
+                return now;
+            }
+        }
+    }
+
+    /// The time now, with a look whether this thread was stopped.
+    #[inline]
+    pub fn now(&mut self) -> u64 {
+        let now = self.clock.now().nanos();
+        self.watch.see(now);
+        now
     }
 }
 
@@ -227,6 +266,17 @@ mod tests {
     }
 
     #[test]
+    fn a_pacer_returns_when_a_message_is_due() {
+        let clock = Clock::real();
+        let mut pacer = Pacer::new(&clock, Duration::from_micros(10), 1_000);
+        let times: Vec<u64> = (0..20).map(|i| pacer.wait(i)).collect();
+        for (time, i) in times.into_iter().zip(0..) {
+            assert!(time >= pacer.pace.due(i));
+        }
+        assert!(clock.now().nanos() >= pacer.pace.start + 19_000);
+    }
+
+    #[test]
     fn a_late_send_counts_in_the_corrected_way_only() {
         let quiet = Stops::default();
         assert_eq!(one(2, PACE.due(2), PACE.due(2) + 120, &quiet), (120, 120, 1));
@@ -238,10 +288,10 @@ mod tests {
     #[test]
     fn a_gap_of_more_than_a_stall_is_one() {
         let watch = watch(&[0, 50_000, 100_001, 100_010, 400_010, 400_000, 410_000]);
-        assert_eq!(watch.gaps, [
-            Gap { from: 50_000, to: 100_001 },
-            Gap { from: 100_010, to: 400_010 },
-        ]);
+        assert_eq!(
+            watch.gaps,
+            [Gap { from: 50_000, to: 100_001 }, Gap { from: 100_010, to: 400_010 },]
+        );
         assert_eq!(watch.stalls, Stalls { count: 2, nanos: 350_001, longest: 300_000 });
         let mut watch = watch;
         watch.skip(900_000);
