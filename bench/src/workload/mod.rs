@@ -3,3 +3,4 @@
 pub mod latency;
 pub mod pace;
 pub mod pair;
+pub mod sleeping;

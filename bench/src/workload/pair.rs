@@ -3,6 +3,7 @@
 //! Both threads are new and end with the round: the thread of the caller stays where it may run, and nothing that is
 //! started from it inherits a place.
 
+use std::any::Any;
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ pub struct Pair<A, B> {
     /// Nanoseconds of the probes before and after.
     pub handoff: (f64, f64),
 }
+
+/// What a thread says that cannot go on for a reason which the other one knows.
+pub const ASK_THE_OTHER: &str = "the other thread does not go on";
 
 /// The two processors for a round over two threads, or `None` where this process has only one.
 pub fn processors() -> Option<(usize, usize)> {
@@ -74,7 +78,9 @@ pub fn run_for<A: Send, B: Send>(
     match (first, second) {
         (Ok((first, handoff)), Ok(second)) => Ok(Pair { first, second, handoff }),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
-        (Err(consequence), Err(cause)) if consequence == probe::NO_ANSWER => Err(cause),
+        (Err(told), Err(cause)) if [probe::NO_ANSWER, ASK_THE_OTHER].contains(&&*told) => {
+            Err(cause)
+        }
         (Err(cause), Err(_)) => Err(cause),
     }
 }
@@ -96,7 +102,7 @@ fn or_abandon<T>(after: &Line, side: impl FnOnce() -> Result<T, String>) -> Resu
 }
 
 /// What a thread said when it panicked.
-fn told(panic: &(dyn std::any::Any + Send)) -> String {
+pub fn told(panic: &(dyn Any + Send)) -> String {
     let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
     let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
     format!("a thread panicked: {}", said.as_deref().unwrap_or("without a word"))
