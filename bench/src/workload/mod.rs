@@ -1,6 +1,9 @@
 //! What is done.
 
 pub mod latency;
+pub mod miss;
 pub mod pace;
 pub mod pair;
 pub mod sleeping;
+pub mod uninterested;
+pub mod unwanted;
