@@ -53,6 +53,8 @@ pub struct Measured {
     pub handoff: Option<(f64, f64)>,
     /// Nanoseconds of each message's way, where that was measured.
     pub latency: Option<Histogram<u64>>,
+    /// The same from the moment when each message was due, for paced messages.
+    pub corrected: Option<Histogram<u64>>,
     /// The host's stops, where they were looked for.
     pub stalls: Stalls,
     /// What else was measured, by name: `sender ns`, `idle cpu ppm`, `wakes per sleep`.
@@ -128,6 +130,9 @@ pub struct Round {
     /// Nanoseconds of each message's way: in the report as a log of its own.
     #[serde(skip)]
     pub latency: Option<Histogram<u64>>,
+    /// The same from the moment when each message was due, for paced messages.
+    #[serde(skip)]
+    pub corrected: Option<Histogram<u64>>,
     /// The host's stops.
     pub stalls: Stalls,
     /// What else was measured.
@@ -152,6 +157,7 @@ impl Round {
             allocations: measured.allocations,
             handoff: measured.handoff,
             latency: measured.latency,
+            corrected: measured.corrected,
             stalls: measured.stalls,
             also: measured.also,
         }

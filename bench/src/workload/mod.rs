@@ -1,0 +1,5 @@
+//! What is done.
+
+pub mod latency;
+pub mod pace;
+pub mod pair;
