@@ -5,21 +5,52 @@
 //! [`Tally::absorb`](crate::payload::Tally::absorb). Each peer is used as its own documentation does it, and a wrapper
 //! adds no allocation, no lock and no copy that the peer's own example does not have.
 
+#![expect(missing_debug_implementations, reason = "most peers' own handles have none")]
+
+mod array_queue;
+mod async_broadcast;
+mod bus;
+mod crossbeam_channel;
+mod disruptor;
+mod fan_out;
+mod form;
+mod kanal;
+mod multiqueue2;
+mod own_ring;
+mod own_slots;
+mod seg_queue;
 mod smd;
 #[cfg(test)]
 mod tests;
+mod tokio_broadcast;
 
-pub use smd::Smd;
+pub use array_queue::ArrayQueues;
+pub use async_broadcast::AsyncBroadcast;
+pub use bus::OneBus;
+pub use crossbeam_channel::CrossbeamChannels;
+pub use disruptor::{DisruptorMp, DisruptorSp};
+pub use form::{Form, Message, Shared, Slot};
+pub use kanal::KanalChannels;
+pub use multiqueue2::{Multiqueue2, Multiqueue2Asleep};
+pub use own_ring::OwnRing;
+pub use own_slots::OwnSlots;
+pub use seg_queue::SegQueues;
+pub use smd::{Smd, SmdSized};
+pub use tokio_broadcast::Tokio;
 
 use smd_lockfree::{Class, Clock};
 
-use crate::payload::{LEN, fill};
+#[cfg(doc)]
+use crate::payload::LEN;
 
 /// Messages in a burst, and in a batch where a peer sends batches.
 pub const BURST: usize = 32;
 
 /// Messages that a peer has room for, everywhere.
 pub const CAPACITY: u32 = 1024;
+
+/// Messages that a drain takes at most where it would otherwise go on as long as something comes in.
+const DRAIN: usize = 64;
 
 /// The class of every message that is sent to be received.
 pub const CLASS: Class = Class::NETWORK;
@@ -49,7 +80,7 @@ pub struct Seen<'m> {
 }
 
 /// One way to hand every message to every receiver that wants it.
-pub trait Peer: 'static {
+pub trait Peer: Sized + 'static {
     /// The name in tables.
     const NAME: &'static str;
     /// Whether more than one thread may send.
@@ -63,7 +94,7 @@ pub trait Peer: 'static {
     ///
     /// # Errors
     /// A sentence that says what this peer cannot do, or what failed.
-    fn open(setup: &Setup<'_>) -> Result<(Vec<Self::Sender>, Vec<Self::Receiver>), String>;
+    fn open(setup: &Setup<'_>) -> Opened<Self>;
 
     /// Sends messages `first..first + count`, at most [`BURST`], with one call and one stamp for each, and returns
     /// how many of them there was room for.
@@ -74,12 +105,15 @@ pub trait Peer: 'static {
     fn drain(receiver: &mut Self::Receiver, each: &mut impl FnMut(&Seen<'_>)) -> usize;
 }
 
-/// A peer that sends several messages with one call.
+/// Sending several messages with one stamp.
 pub trait Batches: Peer {
-    /// Sends messages `first..first + count`, at most [`BURST`], in the peer's own kind of batch, with one stamp, and
-    /// returns how many of them there was room for.
+    /// Sends messages `first..first + count`, at most [`BURST`], with one stamp, in the peer's own kind of batch, or one
+    /// by one if it has none, and returns how many of them there was room for.
     fn send_batch(sender: &mut Self::Sender, first: u64, count: usize) -> usize;
 }
+
+/// The senders and receivers of a peer, or why it has none.
+pub type Opened<P> = Result<(Vec<<P as Peer>::Sender>, Vec<<P as Peer>::Receiver>), String>;
 
 /// A peer whose threads can wait asleep.
 pub trait Blocks: Peer {
@@ -88,44 +122,6 @@ pub trait Blocks: Peer {
 
     /// Sleeps until something is there, then receives as [`Peer::drain`] does.
     fn receive_blocking(receiver: &mut Self::Receiver, each: &mut impl FnMut(&Seen<'_>)) -> usize;
-}
-
-/// A message of a peer that carries it by value: 80 bytes.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-struct Message {
-    stamp: u64,
-    class: u32,
-    seq: u32,
-    payload: [u8; LEN],
-}
-
-const EMPTY: Message = Message { stamp: 0, class: 0, seq: 0, payload: [0; LEN] };
-
-impl Message {
-    /// Message `n`, written where it stands.
-    #[inline]
-    fn write(&mut self, stamp: u64, n: u64) {
-        self.stamp = stamp;
-        self.class = CLASS.bits();
-        self.seq = n as u32;
-        fill(&mut self.payload, n);
-    }
-
-    #[inline]
-    fn new(stamp: u64, n: u64) -> Message {
-        let mut message = EMPTY;
-        message.write(stamp, n);
-        message
-    }
-
-    /// Gives it to `each` if a receiver with this mask wants it.
-    #[inline]
-    fn show(&self, mask: u32, each: &mut impl FnMut(&Seen<'_>)) {
-        if self.class & mask != 0 {
-            each(&Seen { stamp: self.stamp, payload: &self.payload });
-        }
-    }
 }
 
 /// What stamps a peer's messages.

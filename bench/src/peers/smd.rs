@@ -6,20 +6,23 @@ use smd_lockfree::{
     BatchError, Bus, Message, Outgoing, Participant, RecvError, SendError, Sender, Sent,
 };
 
-use super::{BURST, Batches, Blocks, CLASS, Peer, Seen, Setup, one_by_one};
+use super::{BURST, Batches, Blocks, CLASS, Opened, Peer, Seen, Setup, one_by_one};
 use crate::payload::{LEN, fill};
 
-/// `smd-lockfree`.
-#[derive(Debug)]
-pub struct Smd;
+/// `smd-lockfree`, with the payload that all peers have.
+pub type Smd = SmdSized<LEN>;
 
-impl Peer for Smd {
+/// `smd-lockfree`, with payloads of `L` bytes.
+#[derive(Debug)]
+pub struct SmdSized<const L: usize>;
+
+impl<const L: usize> Peer for SmdSized<L> {
     const NAME: &'static str = "smd";
     const SEVERAL_SENDERS: bool = true;
     type Sender = Sender;
     type Receiver = Participant;
 
-    fn open(setup: &Setup<'_>) -> Result<(Vec<Sender>, Vec<Participant>), String> {
+    fn open(setup: &Setup<'_>) -> Opened<Self> {
         let bus = Bus::builder()
             .clock(setup.clock.clone())
             .depth(setup.capacity)
@@ -34,7 +37,7 @@ impl Peer for Smd {
     #[inline]
     fn send(sender: &mut Sender, first: u64, count: usize) -> usize {
         one_by_one(first, count, |n| {
-            let mut payload = [0; LEN];
+            let mut payload = [0; L];
             fill(&mut payload, n);
             queued(sender.send(CLASS, &payload))
         })
@@ -49,10 +52,10 @@ impl Peer for Smd {
     }
 }
 
-impl Batches for Smd {
+impl<const L: usize> Batches for SmdSized<L> {
     #[inline]
     fn send_batch(sender: &mut Sender, first: u64, count: usize) -> usize {
-        let mut payloads = [[0; LEN]; BURST];
+        let mut payloads = [[0; L]; BURST];
         for (payload, n) in payloads.iter_mut().take(count).zip(first..) {
             fill(payload, n);
         }
@@ -65,10 +68,10 @@ impl Batches for Smd {
     }
 }
 
-impl Blocks for Smd {
+impl<const L: usize> Blocks for SmdSized<L> {
     #[inline]
     fn send_blocking(sender: &mut Sender, n: u64) {
-        let mut payload = [0; LEN];
+        let mut payload = [0; L];
         fill(&mut payload, n);
         while !queued(sender.send_wait(CLASS, &payload, None)) {}
     }
@@ -79,7 +82,7 @@ impl Blocks for Smd {
             Ok(message) => show(&message, each),
             Err(error) => lost(error),
         }
-        1 + Smd::drain(receiver, each)
+        1 + Self::drain(receiver, each)
     }
 }
 
