@@ -1,5 +1,6 @@
 //! What is done.
 
+pub mod joining;
 pub mod latency;
 pub mod miss;
 pub mod pace;

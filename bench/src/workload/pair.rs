@@ -54,6 +54,9 @@ pub fn run_for<A: Send, B: Send>(
     first: impl FnOnce() -> Result<A, String> + Send,
     second: impl FnOnce() -> Result<B, String> + Send,
 ) -> Result<Pair<A, B>, String> {
+    // Tests of the crate run side by side; pairs that spin on the same two processors only hinder each other.
+    #[cfg(test)]
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let (before, after) = (Line::new(), Line::new());
     let (before, after) = (&before, &after);
     let (first, second) = thread::scope(|scope| {
@@ -84,6 +87,9 @@ pub fn run_for<A: Send, B: Send>(
         (Err(cause), Err(_)) => Err(cause),
     }
 }
+
+#[cfg(test)]
+static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 /// Runs one side; if that fails or panics, the other side does not wait in the second probe.
 fn or_abandon<T>(after: &Line, side: impl FnOnce() -> Result<T, String>) -> Result<T, String> {

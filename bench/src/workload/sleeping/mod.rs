@@ -40,7 +40,9 @@ use super::pace::{self, Arrival, Pace, Pacer, Stops, Ways};
 use super::pair;
 use crate::machine;
 use crate::payload::Tally;
-use crate::peers::BURST;
+use crate::peers::{
+    AsyncBroadcast, BURST, CrossbeamChannels, KanalChannels, Multiqueue2Asleep, OneBus, Tokio,
+};
 use crate::recorder::{Contestant, Measured};
 use crate::side::{Mode, Scenario, Side};
 
@@ -151,6 +153,30 @@ impl<'c> Log<'c> {
         // Those without a payload were checked by their number.
         if self.tally.count() == 0 { Ok(()) } else { self.tally.check(sent) }
     }
+}
+
+/// The bus in each of its ways, the peers that can sleep, and the bound.
+pub fn contestants(clock: &Clock, cpus: (usize, usize)) -> Vec<Contestant> {
+    macro_rules! of {
+        ($($sleeper:ty),+ $(,)?) => {
+            vec![$(contestant::<$sleeper>(clock, cpus)),+]
+        };
+    }
+    let mut contestants = of![
+        SmdBy<Call>,
+        SmdBy<Timed>,
+        SmdBy<Task>,
+        Blocking<Multiqueue2Asleep>,
+        Blocking<Tokio<true>>,
+        Blocking<AsyncBroadcast>,
+        Blocking<OneBus>,
+        Blocking<CrossbeamChannels>,
+        Blocking<KanalChannels>,
+        Unpark,
+    ];
+    #[cfg(target_os = "linux")]
+    contestants.extend(of![SmdBy<Epoll>]);
+    contestants
 }
 
 /// A sleeper's side of T5.
