@@ -40,20 +40,21 @@ pub fn sleeps_of(thread: u32) -> Option<u64> {
     field(&status, "voluntary_ctxt_switches")?.parse().ok()
 }
 
-/// Bytes of this process that are in memory now.
+/// Bytes of this process's own memory, without that of files, that are resident now.
 ///
-/// From the walk over all pages, where the system offers it: the counter in `statm` is kept for each processor, and
+/// From the walk over all pages, where the system offers it: the counters in `statm` are kept for each processor, and
 /// may be off by dozens of pages.
 pub fn resident_bytes() -> Option<u64> {
     let exact = || {
         let rollup = fs::read_to_string("/proc/self/smaps_rollup").ok()?;
-        let kibibytes: u64 = field(&rollup, "Rss")?.split(' ').next()?.parse().ok()?;
+        let kibibytes: u64 = field(&rollup, "Anonymous")?.split(' ').next()?.parse().ok()?;
         Some(kibibytes * 1024)
     };
     let quick = || {
         let pages = fs::read_to_string("/proc/self/statm").ok()?;
-        let pages: u64 = pages.split(' ').nth(1)?.parse().ok()?;
-        Some(pages * system::page_bytes()?)
+        let mut pages = pages.split(' ').skip(1).map(str::parse::<u64>);
+        let (resident, of_files) = (pages.next()?.ok()?, pages.next()?.ok()?);
+        Some(resident.saturating_sub(of_files) * system::page_bytes()?)
     };
     exact().or_else(quick)
 }
