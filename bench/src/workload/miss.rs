@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use smd_lockfree::{Bus, Class, Clock, Participant, Sender, Sent};
 
+use super::Context;
 use crate::payload::{LEN, Tally, fill};
 use crate::peers::{CLASS, Peer, Smd};
 use crate::recorder::{Contestant, Measured};
@@ -23,7 +24,8 @@ const LOG: u64 = 1024;
 const OTHER: Class = Class::METRICS;
 
 /// With one wanted of so many, and with none.
-pub fn contestants(clock: &Clock) -> Vec<Contestant> {
+pub fn contestants(context: &Context) -> Vec<Contestant> {
+    let clock = &context.clock;
     vec![
         contestant(clock, "filter miss, 1 of 64 wanted", Some(64)),
         contestant(clock, "filter miss, none wanted", None),
@@ -117,7 +119,8 @@ mod tests {
     #[test]
     fn both_logs_are_valid() {
         let plan = Plan { turns: 2, warm_up: 0, millis: 1, seed: 1 };
-        let rounds = recorder::run(plan, &mut contestants(&Clock::real()), |_| ()).expect("valid");
+        let rounds =
+            recorder::run(plan, &mut contestants(&Context::new(true)), |_| ()).expect("valid");
         assert_eq!(rounds.len(), 4);
         for round in rounds {
             let a_turn =

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use smd_lockfree::{Bus, Clock};
 
+use super::Context;
 use super::fresh::{self, Figures};
 use super::pace;
 use crate::payload::{LEN, Tally, fill};
@@ -25,7 +26,8 @@ const DELIVERY: &str = "first delivery";
 const CALIBRATION: &str = "calibration";
 
 /// The bus in all ways, and its peers in a warm process.
-pub fn contestants(clock: &Clock) -> Vec<Contestant> {
+pub fn contestants(context: &Context) -> Vec<Contestant> {
+    let clock = &context.clock;
     macro_rules! of {
         ($($peer:ty),+ $(,)?) => {
             vec![$(warm(<$peer>::NAME, clock, open_and_deliver::<$peer>)),+]
@@ -143,7 +145,8 @@ mod tests {
     #[test]
     fn every_start_delivers() {
         let plan = Plan { turns: 1, warm_up: 0, millis: 1, seed: 1 };
-        let rounds = recorder::run(plan, &mut contestants(&Clock::real()), |_| ()).expect("valid");
+        let rounds =
+            recorder::run(plan, &mut contestants(&Context::new(true)), |_| ()).expect("valid");
         assert_eq!(rounds.len(), 11);
         assert!(rounds.iter().all(|round| round.messages > 0 && round.figure > 0.0));
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use smd_lockfree::{Bus, Class, Clock, Participant, Sender, Sent};
 
+use super::Context;
 use crate::payload::{LEN, Tally, fill};
 use crate::peers::{CLASS, Peer, Smd};
 use crate::recorder::{Contestant, Measured};
@@ -22,7 +23,8 @@ pub const SENDS_A_BURST: u64 = 256;
 const OTHER: Class = Class::METRICS;
 
 /// With each number of uninterested participants.
-pub fn contestants(clock: &Clock) -> Vec<Contestant> {
+pub fn contestants(context: &Context) -> Vec<Contestant> {
+    let clock = &context.clock;
     NUMBERS.iter().map(|&uninterested| contestant(clock, uninterested)).collect()
 }
 
@@ -116,7 +118,7 @@ mod tests {
     #[test]
     fn every_number_is_valid() {
         let plan = Plan { turns: 2, warm_up: 0, millis: 1, seed: 1 };
-        let rounds = recorder::run(plan, &mut contestants(&Clock::real()), |_| ());
+        let rounds = recorder::run(plan, &mut contestants(&Context::new(true)), |_| ());
         let rounds = rounds.expect("valid");
         assert_eq!(rounds.len(), 2 * NUMBERS.len());
         assert!(rounds.iter().all(|round| round.messages >= SENDS_A_BURST && round.figure > 0.0));

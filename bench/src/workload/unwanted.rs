@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use smd_lockfree::{Bus, Class, Clock, Participant, SendError, Sent};
 
+use super::Context;
 use crate::payload::LEN;
 use crate::peers::{CLASS, Peer, Smd};
 use crate::recorder::{Contestant, on_this_thread};
@@ -13,7 +14,8 @@ const SENDS_A_STEP: u64 = 4096;
 const UNWANTED: Class = Class::METRICS;
 
 /// Through a sender of one's own, and through the bus.
-pub fn contestants(clock: &Clock) -> Vec<Contestant> {
+pub fn contestants(context: &Context) -> Vec<Contestant> {
+    let clock = &context.clock;
     let by_sender = side("unwanted, Sender::send", clock, |bus| {
         let sender = bus.sender();
         move |payload: &[u8]| sender.send(black_box(UNWANTED), payload)
@@ -80,7 +82,7 @@ mod tests {
     #[test]
     fn both_ways_are_valid() {
         let plan = Plan { turns: 2, warm_up: 1, millis: 1, seed: 1 };
-        let rounds = recorder::run(plan, &mut contestants(&Clock::real()), |_| ());
+        let rounds = recorder::run(plan, &mut contestants(&Context::new(true)), |_| ());
         let rounds = rounds.expect("valid");
         assert_eq!(rounds.len(), 4);
         assert!(rounds.iter().all(|round| round.messages >= SENDS_A_STEP && round.figure > 0.0));

@@ -37,13 +37,13 @@ use hdrhistogram::Histogram;
 use smd_lockfree::Clock;
 
 use super::pace::{self, Arrival, Pace, Pacer, Stops, Ways};
-use super::pair;
+use super::{Context, pair};
 use crate::machine;
 use crate::payload::Tally;
 use crate::peers::{
     AsyncBroadcast, BURST, CrossbeamChannels, KanalChannels, Multiqueue2Asleep, OneBus, Tokio,
 };
-use crate::recorder::{Contestant, Measured};
+use crate::recorder::{self, Contestant, Measured};
 use crate::side::{Mode, Scenario, Side};
 
 /// Nanoseconds between two messages.
@@ -156,10 +156,11 @@ impl<'c> Log<'c> {
 }
 
 /// The bus in each of its ways, the peers that can sleep, and the bound.
-pub fn contestants(clock: &Clock, cpus: (usize, usize)) -> Vec<Contestant> {
+pub fn contestants(context: &Context) -> Vec<Contestant> {
+    let Some(cpus) = context.cpus else { return Vec::new() };
     macro_rules! of {
         ($($sleeper:ty),+ $(,)?) => {
-            vec![$(contestant::<$sleeper>(clock, cpus)),+]
+            vec![$(contestant::<$sleeper>(&context.clock, cpus)),+]
         };
     }
     let mut contestants = of![
@@ -280,7 +281,7 @@ fn round<S: Sleeper>(clock: &Clock, cpus: (usize, usize), plan: Plan) -> Result<
             let mut sent = 0;
             let whole = || send_all::<S>(&mut sender, &mut sent, clock, plan, number, shared);
             let outcome = panic::catch_unwind(AssertUnwindSafe(whole));
-            let outcome = outcome.unwrap_or_else(|panic| Err(pair::told(&*panic)));
+            let outcome = outcome.unwrap_or_else(|panic| Err(recorder::panicked(&*panic)));
             if outcome.is_err() {
                 // The receiver may sleep for ever: it is woken, and sees that it is over.
                 // RELAXED: as `Shared::heard`.

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::peers::Smd;
-use crate::recorder;
 
 const PLAN: Plan = Plan { paced: 6, idle: Duration::from_millis(5) };
 
@@ -39,15 +38,6 @@ fn every_way_to_sleep_of_linux_is_valid() {
         assert!(idle < 0.5e9, "{idle}");
         assert!(also(&measured, "sleeps per burst").is_some());
     }
-}
-
-#[test]
-fn every_contestant_is_valid() {
-    let plan = recorder::Plan { turns: 1, warm_up: 0, millis: 5, seed: 1 };
-    let mut contestants = contestants(&Clock::real(), (0, 1));
-    let rounds = recorder::run(plan, &mut contestants, |_| ()).expect("valid");
-    assert_eq!(rounds.len(), contestants.len());
-    assert!(rounds.iter().all(|round| round.messages == 3 && round.figure > 0.0));
 }
 
 /// Loses messages, or ends.
