@@ -17,7 +17,8 @@ use std::time::Instant;
 use crossbeam_utils::CachePadded;
 use smd_lockfree::Clock;
 
-use super::{Log, PATIENCE, Sleeper};
+use super::round::PATIENCE;
+use super::{Log, Sleeper};
 
 const RING: u64 = 64;
 

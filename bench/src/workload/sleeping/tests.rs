@@ -1,7 +1,13 @@
 //! Each way to sleep loses nothing, and a loss is seen.
 
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::round::{IDLE, LEAST, WARM_UP};
 use super::*;
 use crate::peers::Smd;
+use crate::recorder::Measured;
 
 const PLAN: Plan = Plan { paced: 6, idle: Duration::from_millis(5) };
 
