@@ -22,12 +22,14 @@
 pub mod alloc;
 #[cfg(target_os = "linux")]
 pub mod drift;
+pub mod driver;
 pub mod machine;
 pub mod payload;
 pub mod peers;
 pub mod probe;
 // pub mod readme;
 pub mod recorder;
+pub mod rows;
 pub mod side;
 // pub mod report;
 pub mod workload;
