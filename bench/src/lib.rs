@@ -23,6 +23,7 @@ pub mod alloc;
 #[cfg(target_os = "linux")]
 pub mod drift;
 pub mod driver;
+pub mod limits;
 pub mod machine;
 pub mod payload;
 pub mod peers;

@@ -40,7 +40,7 @@ pub use multiqueue2::{Multiqueue2, Multiqueue2Asleep};
 pub use own_ring::OwnRing;
 pub use own_slots::OwnSlots;
 pub use seg_queue::SegQueues;
-pub use smd::{Smd, SmdSized};
+pub use smd::{Smd, SmdSized, door as smd_door};
 pub use tokio_broadcast::Tokio;
 
 use smd_lockfree::{Class, Clock};
@@ -128,6 +128,15 @@ pub trait Blocks: Peer {
     /// Sleeps until something is there, then receives as [`Peer::drain`] does.
     fn receive_blocking(receiver: &mut Self::Receiver, each: &mut impl FnMut(&Seen<'_>)) -> usize;
 }
+
+/// A peer that more receivers may join while messages flow.
+pub trait Joins: Peer {
+    /// A way in, from these two.
+    fn door(sender: &Self::Sender, receiver: &Self::Receiver) -> Door;
+}
+
+/// Lets one more receiver of [`CLASS`] join and leave again, which receives nothing in between.
+pub type Door = Box<dyn FnMut() -> Result<(), String> + Send>;
 
 /// What stamps a peer's messages.
 #[derive(Clone, Debug)]

@@ -11,7 +11,8 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::credits::{self, Position, Purse};
 use super::{
-    Batches, Blocks, CLASS, DRAIN, Form, Message, Opened, Peer, Seen, Setup, Stamps, one_by_one,
+    Batches, Blocks, CLASS, DRAIN, Door, Form, Joins, Message, Opened, Peer, Seen, Setup, Stamps,
+    one_by_one,
 };
 
 /// Without `PACED` as it is: for workloads whose bursts are far below the capacity.
@@ -96,6 +97,17 @@ impl<const PACED: bool, M: Form> Batches for Tokio<PACED, M> {
     fn send_batch(sender: &mut Sender<M>, first: u64, count: usize) -> usize {
         let stamp = sender.stamps.now();
         one_by_one(first, count, |n| sender.put::<PACED>(|_| M::new(stamp, n)))
+    }
+}
+
+/// Who joins has no credits to give: not paced.
+impl<M: Form> Joins for Tokio<false, M> {
+    fn door(sender: &Sender<M>, _: &Receiver<M>) -> Door {
+        let channel = sender.channel.clone();
+        Box::new(move || {
+            drop(channel.subscribe());
+            Ok(())
+        })
     }
 }
 

@@ -6,23 +6,37 @@
 //! | T2S | [`burst`] |
 //! | T3 | [`many`] |
 //! | T4, T4R | [`latency`] |
+//! | T5 | [`sleeping`] |
+//! | T6 | [`unwanted`], [`miss`], [`uninterested`] |
 //! | T7 | [`sizes`] |
+//! | T8 | [`joining`] |
 //! | T9 | [`stuck`] |
+//! | T10 | [`memory`] |
+//! | T11 | [`start`] |
+//! | LIMIT | [`limits`](crate::limits) |
 
 pub mod asleep;
 pub mod burst;
 mod ending;
 pub mod flow;
+pub mod fresh;
+pub mod joining;
 pub mod latency;
 pub mod many;
+pub mod memory;
+pub mod miss;
 pub mod pace;
 pub mod pair;
 pub mod sizes;
+pub mod sleeping;
+pub mod start;
 pub mod stream;
 pub mod stuck;
 mod table;
 #[cfg(test)]
 mod tests;
+pub mod uninterested;
+pub mod unwanted;
 
 pub use table::{Entry, all, contenders, missing};
 

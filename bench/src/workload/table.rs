@@ -1,7 +1,11 @@
 //! The table of all that is measured: which scenarios there are, who takes part, and how much of a run's time each gets.
 
 use super::flow::{Batch, Single};
-use super::{Context, asleep, burst, latency, many, sizes, stream, stuck};
+use super::{
+    Context, asleep, burst, joining, latency, many, memory, miss, sizes, sleeping, start, stream,
+    stuck, uninterested, unwanted,
+};
+use crate::limits;
 use crate::peers::{
     ArrayQueues, AsyncBroadcast, Batches, Blocks, CrossbeamChannels, DisruptorMp, DisruptorSp,
     KanalChannels, Multiqueue2, Multiqueue2Asleep, OneBus, OwnRing, OwnSlots, Peer, SegQueues,
@@ -44,8 +48,14 @@ pub fn all() -> Vec<Entry> {
         entry(Scenario::T3, 2, (10, 12), 2, t3),
         entry(Scenario::T4, 2, (6, 8), 1, t4),
         entry(Scenario::T4r, 2, (4, 6), 1, t4r),
+        entry(Scenario::T5, 2, (6, 8), 2, sleeping::contestants),
+        entry(Scenario::T6, 1, (3, 4), 1, t6),
         entry(Scenario::T7, 1, (0, 6), 1, sizes::contestants),
+        entry(Scenario::T8, 2, (3, 4), 1, joining::contestants),
         entry(Scenario::T9, 2, (0, 4), 1, stuck::contestants),
+        entry(Scenario::T10, 1, (2, 2), 1, memory::contestants),
+        entry(Scenario::T11, 1, (2, 2), 1, start::contestants),
+        entry(Scenario::Limit, 1, (6, 6), 1, limits::contestants),
     ]
 }
 
@@ -77,6 +87,7 @@ pub fn missing(context: &Context) -> Vec<String> {
         for entry in all().iter().filter(|entry| entry.processors > 1) {
             missing.push(format!("{}: {}", entry.scenario.name(), super::ONE_PROCESSOR));
         }
+        missing.push(format!("LIMIT, what crosses between two: {}", super::ONE_PROCESSOR));
     }
     missing
 }
@@ -207,6 +218,13 @@ fn t3(context: &Context) -> Contestants {
     each_peer!(several: several(context, &mut to));
     several::<Tokio<true>>(context, &mut to);
     each_peer!(asleep: blocking(context, &mut to));
+    to
+}
+
+fn t6(context: &Context) -> Contestants {
+    let mut to = unwanted::contestants(context);
+    to.extend(miss::contestants(context));
+    to.extend(uninterested::contestants(context));
     to
 }
 
