@@ -22,6 +22,7 @@
 pub mod alloc;
 #[cfg(target_os = "linux")]
 pub mod drift;
+pub mod driver;
 pub mod limits;
 pub mod machine;
 pub mod payload;
@@ -29,6 +30,7 @@ pub mod peers;
 pub mod probe;
 // pub mod readme;
 pub mod recorder;
+pub mod rows;
 pub mod side;
 // pub mod report;
 pub mod workload;

@@ -87,6 +87,12 @@ pub fn command(bench: &str) -> String {
     format!("cargo bench -p smd-bench --bench {bench}{separator}{}", options.join(" "))
 }
 
+/// The command of this process as it was given to its binary, `smd-bench`.
+pub fn command_line() -> String {
+    let options: Vec<String> = env::args().skip(1).collect();
+    format!("cargo run --release -p smd-bench -- {}", options.join(" "))
+}
+
 #[cfg(target_os = "linux")]
 mod system {
     use std::time::Duration;

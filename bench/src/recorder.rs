@@ -287,6 +287,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_gap_beyond_what_messages_take_is_a_stop() {
+        let look = |gaps: &mut Gaps, gap: Duration, messages: u64| {
+            gaps.last = gaps.start.elapsed().saturating_sub(gap);
+            gaps.look(messages);
+        };
+        let mut gaps = Gaps::start();
+        gaps.start = Instant::now() - Duration::from_secs(1);
+        // 1000 messages in a second: a gap of 2 ms for two of them is usual, one of 20 ms is not.
+        gaps.messages = 1_000;
+        look(&mut gaps, Duration::from_millis(2), 1_002);
+        assert_eq!(gaps.stalls, Stalls::default());
+        look(&mut gaps, Duration::from_millis(20), 1_004);
+        assert_eq!(gaps.stalls.count, 1);
+        assert!(gaps.stalls.longest > 10_000_000, "{:?}", gaps.stalls);
+    }
+
+    #[test]
     fn the_median_stands_in_the_middle() {
         assert_eq!(Summary::of([]), None);
         let odd = Summary::of([3.0, 1.0, 9.0]).map(|s| (s.rounds, s.median, s.least, s.greatest));

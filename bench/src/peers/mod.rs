@@ -10,10 +10,13 @@
 mod array_queue;
 mod async_broadcast;
 mod bus;
+mod credits;
 mod crossbeam_channel;
 mod disruptor;
 mod fan_out;
 mod form;
+#[cfg(feature = "iceoryx2")]
+mod iceoryx2;
 mod kanal;
 mod multiqueue2;
 mod own_ring;
@@ -30,6 +33,8 @@ pub use bus::OneBus;
 pub use crossbeam_channel::CrossbeamChannels;
 pub use disruptor::{DisruptorMp, DisruptorSp};
 pub use form::{Form, Message, Shared, Slot};
+#[cfg(feature = "iceoryx2")]
+pub use iceoryx2::Iceoryx2;
 pub use kanal::KanalChannels;
 pub use multiqueue2::{Multiqueue2, Multiqueue2Asleep};
 pub use own_ring::OwnRing;

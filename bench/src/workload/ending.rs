@@ -169,12 +169,12 @@ impl Ending {
                 busy();
                 continue;
             }
-            if let Some(total) = self.total() {
-                if inboxes.iter().all(|inbox| inbox.tally.count() >= total)
-                    || idle_since.get_or_insert_with(Instant::now).elapsed() > PATIENCE
-                {
-                    return Instant::now();
-                }
+            let ended = |total| inboxes.iter().all(|inbox| inbox.tally.count() >= total);
+            if let Some(total) = self.total()
+                && (ended(total)
+                    || idle_since.get_or_insert_with(Instant::now).elapsed() > PATIENCE)
+            {
+                return Instant::now();
             }
             idle();
         }

@@ -1,5 +1,7 @@
 //! A peer that is open, and what went through it: the common part of all rounds that send as fast as they can.
 
+#![expect(missing_debug_implementations, reason = "peers' handles have none")]
+
 use std::marker::PhantomData;
 
 use crate::payload::{LEN, Tally};
