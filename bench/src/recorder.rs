@@ -187,9 +187,8 @@ pub fn run(
         random.shuffle(&mut order);
         for &index in &order {
             let contestant = &mut contestants[index];
-            let measured =
-                (contestant.round)(Duration::from_millis(plan.millis))
-                    .map_err(|error| format!("{}: {error}", contestant.side.label()))?;
+            let measured = (contestant.round)(Duration::from_millis(plan.millis))
+                .map_err(|error| format!("{}: {error}", contestant.side.label()))?;
             if let Some(turn) = turn.checked_sub(plan.warm_up) {
                 rounds.push(Round::new(turn, &contestant.side, measured));
             }
@@ -312,6 +311,9 @@ mod tests {
         let side = Side::new(Scenario::T2s, "a", Mode::Single, 8);
         let mut sides = [Contestant::new(side, |_| Err("lost".to_owned()))];
         let plan = Plan { turns: 1, warm_up: 0, millis: 0, seed: 0 };
-        assert_eq!(run(plan, &mut sides, |_| ()).map(|_| ()), Err("T2S a single to 8: lost".to_owned()));
+        assert_eq!(
+            run(plan, &mut sides, |_| ()).map(|_| ()),
+            Err("T2S a single to 8: lost".to_owned())
+        );
     }
 }
