@@ -1,0 +1,75 @@
+//! JSON that can be searched and compared line by line: one row, one round to a line.
+
+use serde::Serialize;
+
+use crate::recorder::Class;
+use crate::report::Report;
+use crate::report::rows::Row;
+use crate::side::{Mode, Scenario};
+
+/// Everything that a report holds but the histograms, which are in logs of their own.
+///
+/// # Errors
+/// None that is known; those of the serializer.
+pub(super) fn whole(report: &Report) -> serde_json::Result<String> {
+    let Report { provenance, plans, left_out, verdicts, rows, rounds } = report;
+    Ok(format!(
+        "{{\"provenance\":{},\n\"plan\":{},\n\"left_out\":{},\n\"targets\":{},\n\"rows\":{},\n\"rounds\":{}}}\n",
+        serde_json::to_string(provenance)?,
+        lines(plans)?,
+        lines(left_out)?,
+        lines(verdicts)?,
+        lines(rows)?,
+        lines(rounds)?,
+    ))
+}
+
+/// The short form for programs: the rows alone, with what all scenarios have. What one does not measure is null.
+///
+/// # Errors
+/// None that is known; those of the serializer.
+pub(super) fn quick(rows: &[Row]) -> serde_json::Result<String> {
+    let rows: Vec<QuickRow<'_>> = rows.iter().map(QuickRow::of).collect();
+    Ok(format!("{{\"rows\":{}}}\n", lines(&rows)?))
+}
+
+#[derive(Serialize)]
+struct QuickRow<'r> {
+    scenario: Scenario,
+    contender: &'r str,
+    mode: Mode,
+    participants: u32,
+    class: Class,
+    variant: &'r str,
+    ns_median: f64,
+    ns_min: f64,
+    per_second: Option<f64>,
+    p50: Option<u64>,
+    p99: Option<u64>,
+    runs: usize,
+}
+
+impl QuickRow<'_> {
+    fn of(row: &Row) -> QuickRow<'_> {
+        QuickRow {
+            scenario: row.side.scenario,
+            contender: row.side.contender,
+            mode: row.side.mode,
+            participants: row.side.participants,
+            class: row.class,
+            variant: &row.side.variant,
+            ns_median: row.ns_median,
+            ns_min: row.ns_min,
+            per_second: row.per_second,
+            p50: row.latency.as_ref().map(|latency| latency.p50),
+            p99: row.latency.as_ref().map(|latency| latency.p99),
+            runs: row.runs,
+        }
+    }
+}
+
+/// A JSON array with each item on a line.
+fn lines<T: Serialize>(items: &[T]) -> serde_json::Result<String> {
+    let items: Vec<String> = items.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+    Ok(if items.is_empty() { "[]".to_owned() } else { format!("[\n{}\n]", items.join(",\n")) })
+}
