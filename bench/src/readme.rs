@@ -126,7 +126,7 @@ type Column = (&'static str, &'static str, &'static [&'static str], u32, fn(&Row
 const COLUMNS: &[Column] = &[
     ("one to one", "T1", &["single", "block"], 1, |row| Some(row.ns_median)),
     ("one to one, batch", "T1", &["batch"], 1, |row| Some(row.ns_median)),
-    ("to 8, M receipts/s", "T2", &["single", "block", "batch"], 8, |row| {
+    ("to 8, M deliveries/s", "T2", &["single", "block", "batch"], 8, |row| {
         row.deliveries_per_second.map(|rate| rate / 1e6)
     }),
     ("CPU to 8", "T2S", &["single", "block", "batch"], 8, |row| Some(row.ns_median)),

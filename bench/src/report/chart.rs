@@ -16,12 +16,12 @@
 
 use std::fmt::Write as _;
 
-const WIDTH: f64 = 900.0;
-const HEIGHT: f64 = 520.0;
+const WIDTH: f64 = 940.0;
+const HEIGHT: f64 = 540.0;
 const LEFT: f64 = 74.0;
-const RIGHT: f64 = 690.0;
-const TOP: f64 = 88.0;
-const BOTTOM: f64 = 458.0;
+const RIGHT: f64 = 664.0;
+const TOP: f64 = 106.0;
+const BOTTOM: f64 = 480.0;
 /// From the frame to the names, bridged by thin lines.
 const GAP: f64 = 26.0;
 /// Names stand at least so far apart.
@@ -41,6 +41,8 @@ pub(super) struct Chart {
     pub(super) subtitle: String,
     pub(super) x: Axis,
     pub(super) y: Axis,
+    /// Over what stands behind the names.
+    pub(super) ends: String,
     pub(super) lines: Vec<Line>,
 }
 
@@ -190,7 +192,7 @@ impl Chart {
             &self.x.label,
             &format!("{label} text-anchor=\"middle\""),
         );
-        text(svg, 24.0, TOP - 11.0, &self.y.label, &label);
+        text(svg, 24.0, TOP - 14.0, &self.y.label, &label);
     }
 
     fn line(&self, svg: &mut String, line: &Line) {
@@ -241,6 +243,8 @@ impl Chart {
 
     /// The names, from top to bottom as the lines end, moved apart.
     fn names(&self, svg: &mut String) {
+        let small = format!("font-size=\"12\" fill=\"{PALE}\" text-anchor=\"end\"");
+        text(svg, WIDTH - 20.0, TOP - 14.0, &self.ends, &small);
         let mut ends: Vec<(&Line, (f64, f64))> = self
             .lines
             .iter()
@@ -258,12 +262,11 @@ impl Chart {
                 RIGHT + GAP - 8.0,
                 line.color
             );
-            self.marker(svg, line, (RIGHT + GAP, *&place), 4.2);
+            self.marker(svg, line, (RIGHT + GAP, place), 4.2);
             let weight = if line.style == Style::Strong { "700" } else { "400" };
             let style = format!("font-size=\"13\" font-weight=\"{weight}\" fill=\"{INK}\"");
             text(svg, RIGHT + GAP + 11.0, place + 4.5, &line.name, &style);
-            let style = format!("font-size=\"12\" fill=\"{PALE}\" text-anchor=\"end\"");
-            text(svg, WIDTH - 14.0, place + 4.5, &line.end, &style);
+            text(svg, WIDTH - 20.0, place + 4.5, &line.end, &small);
         }
     }
 }

@@ -50,6 +50,30 @@ pub const ANY_MODE: &[Mode] = &[Mode::Single, Mode::Batch, Mode::Block];
 /// One call and one stamp for each message, whatever happens when there is no room.
 pub const ONE_BY_ONE: &[Mode] = &[Mode::Single, Mode::Block];
 
+/// One call and one stamp for 32 messages.
+pub const BATCH: &[Mode] = &[Mode::Batch];
+
+/// The modes whose work is that of a mode: one by one, or in batches.
+pub fn alike(mode: Mode) -> &'static [Mode] {
+    if mode == Mode::Batch { BATCH } else { ONE_BY_ONE }
+}
+
+/// The packages whose versions belong beside the figures: what was measured, and what it was measured with.
+pub const PACKAGES: &[&str] = &[
+    "smd-lockfree",
+    "multiqueue2",
+    "disruptor",
+    "tokio",
+    "async-broadcast",
+    "bus",
+    "crossbeam-channel",
+    "crossbeam-queue",
+    "kanal",
+    "iceoryx2",
+    "quanta",
+    "hdrhistogram",
+];
+
 /// Rows of a scenario and class that do the same work.
 #[derive(Clone, Copy, Debug)]
 pub struct Work<'r> {
@@ -58,12 +82,13 @@ pub struct Work<'r> {
     class: Class,
     participants: Option<u32>,
     variant: Option<&'r str>,
+    modes: &'r [Mode],
 }
 
 impl<'r> Work<'r> {
     /// The stamped rows of a scenario in one class of distance.
     pub fn new(rows: &'r [Row], scenario: Scenario, class: Class) -> Work<'r> {
-        Work { rows, scenario, class, participants: None, variant: None }
+        Work { rows, scenario, class, participants: None, variant: None, modes: ANY_MODE }
     }
 
     /// Only with that many participants.
@@ -78,6 +103,12 @@ impl<'r> Work<'r> {
         Work { variant, ..self }
     }
 
+    /// Only in those modes.
+    #[must_use]
+    pub fn by(self, modes: &'r [Mode]) -> Work<'r> {
+        Work { modes, ..self }
+    }
+
     /// The rows.
     pub fn rows(self) -> impl Iterator<Item = &'r Row> {
         self.rows.iter().filter(move |row| {
@@ -85,20 +116,20 @@ impl<'r> Work<'r> {
             side.scenario == self.scenario
                 && row.class == self.class
                 && row.is_stamped()
+                && self.modes.contains(&side.mode)
                 && self.participants.is_none_or(|participants| side.participants == participants)
                 && self.variant.is_none_or(|variant| side.variant == variant)
         })
     }
 
-    /// A contender's row in its best mode among some: the one of the least cost. One of too few rounds is not passed
+    /// A contender's row in its best mode: the one of the least cost. One of too few rounds is not passed
     /// over, so that nobody is called the best, or beaten, by leaving something out.
     pub fn best(
         self,
         contender: &str,
-        modes: &[Mode],
         cost: impl Fn(&Row) -> Option<f64>,
     ) -> Option<(&'r Row, f64)> {
-        self.cheapest(|row| row.side.contender == contender && modes.contains(&row.side.mode), cost)
+        self.cheapest(|row| row.side.contender == contender, cost)
     }
 
     /// The best row of all contenders in a role.

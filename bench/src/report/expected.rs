@@ -110,7 +110,7 @@ fn figures() -> impl Iterator<Item = Expected> {
             contender,
             mode,
             class: Class::Pair(distance),
-            // Millions of receipts in a second, eight of which are one message.
+            // Millions of deliveries in a second, eight of which are one message.
             nanos: 8.0 * 1e3 / millions,
         })
     });
@@ -155,7 +155,7 @@ const NEAR_FAR: &[NearFar] = &[
     (Scenario::T4, 1, "bus",                  Mode::Single, Some(230.0), Some(726.0)),
 ];
 
-/// Millions of receipts in a second by 8 participants on one thread: near and far.
+/// Millions of deliveries in a second by 8 participants on one thread: near and far.
 #[rustfmt::skip]
 const FAN_OUT: &[(&str, Mode, f64, f64)] = &[
     ("own-ring",        Mode::Batch,  504.0, 158.0),

@@ -1,8 +1,9 @@
 //! JSON that can be searched and compared line by line: one row, one round to a line.
 
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::recorder::Class;
+use crate::recorder::{Class, Round, Stalls};
 use crate::report::Report;
 use crate::report::rows::Row;
 use crate::side::{Mode, Scenario};
@@ -20,7 +21,7 @@ pub(super) fn whole(report: &Report) -> serde_json::Result<String> {
         lines(left_out)?,
         lines(verdicts)?,
         lines(rows)?,
-        lines(rounds)?,
+        lines(&lean(rounds)?)?,
     ))
 }
 
@@ -68,8 +69,54 @@ impl QuickRow<'_> {
     }
 }
 
+/// Rounds are many: their floating point numbers keep six digits, and what the host did not do is left out.
+fn lean(rounds: &[Round]) -> serde_json::Result<Vec<Value>> {
+    let lean = |round: &Round| {
+        let mut value = serde_json::to_value(round)?;
+        if let Value::Object(fields) = &mut value
+            && round.stalls == Stalls::default()
+        {
+            fields.remove("stalls");
+        }
+        shorten(&mut value);
+        Ok(value)
+    };
+    rounds.iter().map(lean).collect()
+}
+
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            // Through text, which is where the digits are counted.
+            if let Some(short) =
+                number.as_f64().and_then(|long| format!("{long:.5e}").parse::<f64>().ok())
+            {
+                *value = short.into();
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(shorten),
+        Value::Object(fields) => fields.values_mut().for_each(shorten),
+        _ => {}
+    }
+}
+
 /// A JSON array with each item on a line.
 fn lines<T: Serialize>(items: &[T]) -> serde_json::Result<String> {
     let items: Vec<String> = items.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
     Ok(if items.is_empty() { "[]".to_owned() } else { format!("[\n{}\n]", items.join(",\n")) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_numbers_are_cut_and_counts_are_not() {
+        let mut value = serde_json::json!({"a": [12.345_678_9, 123_456_789.0], "b": 123_456_789, "c": "1.23456789"});
+        shorten(&mut value);
+        assert_eq!(
+            value.to_string(),
+            r#"{"a":[12.3457,123457000.0],"b":123456789,"c":"1.23456789"}"#
+        );
+    }
 }

@@ -192,9 +192,9 @@ impl<'r> Place<'r> {
         (row.runs >= ENOUGH).then_some((reached >= enough, text))
     }
 
-    fn best(&self, work: Work<'r>, contender: &str, modes: &[Mode]) -> Option<Reached<'r>> {
+    fn best(&self, work: Work<'r>, contender: &str, modes: &'r [Mode]) -> Option<Reached<'r>> {
         let measure = self.target.measure;
-        let (row, _) = work.best(contender, modes, |row| measure.cost(row))?;
+        let (row, _) = work.by(modes).best(contender, |row| measure.cost(row))?;
         Some((row, measure.typical(row)?))
     }
 
@@ -239,6 +239,7 @@ impl<'r> Place<'r> {
             Unit::Nanos
         };
         let wanted = match bar {
+            Bar::AtMost(0.0) => "none".to_owned(),
             Bar::AtMost(most) => format!("at most {}", measure.show(most, unit)),
             Bar::Over(_, most) | Bar::OverAllPeers(most) => format!("at most {}", part(most)),
             Bar::Times(_, least) => format!("at least {}", part(least)),

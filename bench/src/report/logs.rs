@@ -12,13 +12,17 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use crate::recorder::{Class, Round};
 use crate::side::Side;
 
+/// What has a log of its own.
+type Key<'r> = (&'r Side, Option<Class>);
+/// A round, and the ways of its messages.
+type Recorded<'r> = (&'r Round, &'r Histogram<u64>);
+
 /// Writes the logs into a directory, and returns their paths. Rounds without a class have logs, too.
 ///
 /// # Errors
 /// Those of the file system.
 pub(super) fn write(directory: &Path, rounds: &[Round]) -> io::Result<Vec<PathBuf>> {
-    let mut logs: BTreeMap<(&Side, Option<Class>), Vec<(&Round, &Histogram<u64>)>> =
-        BTreeMap::new();
+    let mut logs: BTreeMap<Key<'_>, Vec<Recorded<'_>>> = BTreeMap::new();
     for round in rounds {
         if let Some(ways) = &round.latency {
             logs.entry((&round.side, round.class)).or_default().push((round, ways));
@@ -55,11 +59,7 @@ fn class_name(class: Option<Class>) -> &'static str {
     class.map_or("no class", Class::name)
 }
 
-fn log(
-    side: &Side,
-    class: Option<Class>,
-    rounds: &[(&Round, &Histogram<u64>)],
-) -> io::Result<Vec<u8>> {
+fn log(side: &Side, class: Option<Class>, rounds: &[Recorded<'_>]) -> io::Result<Vec<u8>> {
     let mut log = Vec::new();
     let mut serializer = V2DeflateSerializer::new();
     let mut writer = IntervalLogWriterBuilder::new()

@@ -4,7 +4,8 @@
 //!   rounds --> rows      one for each side and class of distance: medians, spread, latencies
 //!                |
 //!                +--> judge     targets, from the table in `targets`
-//!                +--> page      REPORT.md: scenarios, expected, census
+//!                +--> page      REPORT.md: targets, scenarios, peers, census
+//!                +--> short     the same for a terminal
 //!                +--> plots     SVG, drawn by `chart`
 //!                +--> json      report.json, and the short form
 //!          `--------> logs      latencies in the HDR format
@@ -22,9 +23,11 @@ pub mod judge;
 mod logs;
 pub mod numbers;
 mod page;
+mod peers;
 mod plots;
 pub mod rows;
 pub mod scenarios;
+mod short;
 pub mod table;
 pub mod targets;
 #[cfg(test)]
@@ -38,7 +41,7 @@ use serde::Serialize;
 use crate::machine::Provenance;
 use crate::recorder::{Plan, Round};
 
-pub use contenders::{OURS, PEERS, Role};
+pub use contenders::{OURS, PACKAGES, PEERS, Role};
 pub use judge::{ENOUGH, Verdict};
 pub use plots::FILES as PLOTS;
 pub use rows::{Latency, Row, UNSTAMPED, rows};
@@ -129,7 +132,7 @@ impl Report {
     }
 }
 
-/// The short form of a run for programs; see [`rows`].
+/// The short form of a run for programs; see [`rows()`].
 ///
 /// # Errors
 /// None that is known; those of the serializer.
@@ -140,7 +143,7 @@ pub fn quick_json(rows: &[Row]) -> io::Result<String> {
 /// The short form, for a terminal.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        page::short(self, f)
+        short::write(self, f)
     }
 }
 

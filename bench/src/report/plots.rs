@@ -3,8 +3,7 @@
 use crate::probe::Distance;
 use crate::recorder::Class;
 use crate::report::chart::{Axis, Chart, Line, Marker, Style};
-use crate::report::contenders::{ANY_MODE, OURS, PEERS, Role, Work};
-use crate::report::numbers::{plain, time};
+use crate::report::contenders::{OURS, PEERS, Role, Work};
 use crate::report::rows::Row;
 use crate::side::Scenario;
 
@@ -35,26 +34,26 @@ pub(super) fn plots(rows: &[Row]) -> Vec<Plot> {
             let chart = chart?;
             Some(Plot {
                 file,
-                alt: format!("{}: {}", chart.title, chart.subtitle),
+                alt: format!("{}. {}", chart.title, chart.subtitle),
                 svg: chart.svg(),
             })
         })
         .collect()
 }
 
-/// Receipts in a second by number of participants.
+/// Deliveries in a second by number of participants.
 fn fan_out(rows: &[Row]) -> Option<Chart> {
     let class = class(rows, Scenario::T2)?;
     let rate = |row: &Row| row.deliveries_per_second.or(row.per_second).map(|rate| rate / 1e6);
     let lines = by_participants(rows, Scenario::T2, class, rate, |rate| -rate);
     chart(
         lines,
-        "Fan-out: receipts by number of participants",
+        "Fan-out: deliveries by number of participants",
         format!(
             "One sender, one thread that polls all participants, {}. Each in its best mode. More is better.",
-            class.name()
+            place(class)
         ),
-        "million receipts a second",
+        "million deliveries a second",
     )
 }
 
@@ -75,13 +74,13 @@ fn latency(rows: &[Row]) -> Option<Chart> {
     let work = Work::new(rows, Scenario::T4, class).variant(Some(""));
     let lines: Vec<Line> = contenders(rows)
         .filter_map(|(place, name)| {
-            let (row, _) = work.best(name, ANY_MODE, Row::p50)?;
+            let (row, _) = work.best(name, Row::p50)?;
             let points = percentiles(row);
             let marked = [0.5_f64, 0.9, 0.99, 0.999, 0.9999]
                 .iter()
                 .filter_map(|part| points.iter().position(|(x, _)| *x >= behind(*part) - 1e-9))
                 .collect();
-            let end = format!("p50 {}", time(row.p50()?));
+            let end = format!("{} ns", row.latency.as_ref()?.p50);
             (points.len() > 1).then(|| line(place, name, end, points, marked))
         })
         .collect();
@@ -89,7 +88,7 @@ fn latency(rows: &[Row]) -> Option<Chart> {
         return None;
     }
     let nanos = lines.iter().flat_map(|line| line.points.iter().map(|(_, y)| 10_f64.powf(*y)));
-    let y = Axis::logarithmic("one way", nanos, short);
+    let y = Axis::logarithmic("from the send to the receipt", nanos, short);
     let high = lines
         .iter()
         .filter_map(|line| line.points.last())
@@ -105,7 +104,7 @@ fn latency(rows: &[Row]) -> Option<Chart> {
         title: "Latency by percentile".to_owned(),
         subtitle: format!(
             "One way between two threads that spin, paced, {}; a late send counts from when it was due. Less is better.",
-            class.name()
+            place(class)
         ),
         x: Axis {
             label: "part of the messages that were faster".to_owned(),
@@ -114,6 +113,7 @@ fn latency(rows: &[Row]) -> Option<Chart> {
             ticks,
         },
         y,
+        ends: "p50".to_owned(),
         lines,
     })
 }
@@ -155,17 +155,20 @@ fn by_participants(
     let mut numbers: Vec<u32> = work.rows().map(|row| row.side.participants).collect();
     numbers.sort_unstable();
     numbers.dedup();
+    // The axis is logarithmic.
+    numbers.retain(|&number| number > 0);
     contenders(rows)
         .filter_map(|(place, name)| {
             let best = |&number: &u32| {
-                let (row, _) =
-                    work.to(Some(number)).best(name, ANY_MODE, |row| value(row).map(&cost))?;
+                let (row, _) = work.to(Some(number)).best(name, |row| value(row).map(&cost))?;
                 value(row)
                     .filter(|value| *value > 0.0)
                     .map(|value| (f64::from(number).log2(), value.log10()))
             };
             let points: Vec<(f64, f64)> = numbers.iter().filter_map(best).collect();
-            let end = plain(10_f64.powf(points.last()?.1));
+            let (last, value) = points.last()?;
+            let whole = numbers.last().is_some_and(|&number| f64::from(number).log2() <= *last);
+            let end = if whole { three_digits(10_f64.powf(*value)) } else { String::new() };
             let marked = (0..points.len()).collect();
             (points.len() > 1).then(|| line(place, name, end, points, marked))
         })
@@ -183,7 +186,8 @@ fn chart(lines: Vec<Line>, title: &str, subtitle: String, label: &str) -> Option
     let values = lines.iter().flat_map(|line| line.points.iter().map(|(_, y)| 10_f64.powf(*y)));
     let y = Axis::logarithmic(label, values, plain_number);
     let x = Axis { label: "participants".to_owned(), low, high, ticks };
-    Some(Chart { title: title.to_owned(), subtitle, x, y, lines })
+    let ends = format!("to {}", plain_number(high.exp2()));
+    Some(Chart { title: title.to_owned(), subtitle, x, y, ends, lines })
 }
 
 /// Near if there are rounds, since that is what a machine with one cache does; else where most rounds are.
@@ -236,6 +240,23 @@ fn line(
     };
     let marker = MARKERS[place % MARKERS.len()];
     Line { name: name.to_owned(), end, color, style, marker, points, marked }
+}
+
+/// Where the two threads ran, for a sentence.
+fn place(class: Class) -> &'static str {
+    match class {
+        Class::Any => "on one thread",
+        Class::Pair(Distance::Smt) => "on one core",
+        Class::Pair(Distance::Near) => "on processors near each other",
+        Class::Pair(Distance::Far) => "on processors far apart",
+    }
+}
+
+fn three_digits(value: f64) -> String {
+    match value {
+        small if small < 9.95 => format!("{small:.1}"),
+        large => format!("{large:.0}"),
+    }
 }
 
 fn plain_number(value: f64) -> String {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::recorder::Class;
-use crate::report::contenders::{Role, Work};
+use crate::report::contenders::{Role, Work, alike};
 use crate::report::numbers::{bytes, millions, part, plain, time};
 use crate::report::rows::Row;
 use crate::report::table::Table;
@@ -54,7 +54,8 @@ fn figure(scenario: Scenario) -> &'static str {
         Scenario::T9 => "Nanoseconds a message of the fast participants.",
         Scenario::T10 => "Bytes.",
         Scenario::T11 => {
-            "Nanoseconds from the call that makes the bus to the receipt of its first message."
+            "From the call that makes the bus to the receipt of its first message: *warm* in a process that has had one, *fresh \
+             process* in one that has not, *clock* the part of that which the first clock of a process takes."
         }
         Scenario::Limit => "Nanoseconds of what the variant names, without any bus.",
     }
@@ -92,10 +93,10 @@ pub fn sections(rows: &[Row]) -> String {
 /// The rows of a scenario in one class, the best first among those that do the same work.
 pub fn table(rows: &[Row], scenario: Scenario, class: Class) -> Table {
     let mut mine: Vec<&Row> = Work::new(rows, scenario, class).rows().collect();
-    let work = |row: &Row| (row.side.participants, work_of(row).map(str::to_owned));
     mine.sort_by(|one, other| {
-        work(one).cmp(&work(other)).then(one.rank().total_cmp(&other.rank()))
+        order_of(one).cmp(&order_of(other)).then(one.rank().total_cmp(&other.rank()))
     });
+    let several = mine.iter().any(|row| row.side.participants != mine[0].side.participants);
     let also: Vec<&str> = {
         let mut names: Vec<&str> = mine.iter().flat_map(|row| row.also.keys().copied()).collect();
         names.sort_unstable();
@@ -116,20 +117,22 @@ pub fn table(rows: &[Row], scenario: Scenario, class: Class) -> Table {
         "quartiles",
         "max",
         "M/s",
-        "M receipts/s",
+        "M deliveries/s",
         "p50",
-        "its rounds",
+        "p50 of rounds",
         "p99",
         "p99.9",
         "longest",
+        "allocations",
     ];
     let mut table = Table::new(
         head.into_iter().chain(also.iter().copied()).chain(["to the best peer", "to the bound"]),
     );
     for row in mine {
-        let mut cells = identity(row, scenario);
+        let mut cells = identity(row, several);
         cells.extend(if paced { [const { String::new() }; 6].to_vec() } else { figures(row) });
         cells.extend(ways(row));
+        cells.push(row.allocations.map_or_else(String::new, |count| count.to_string()));
         cells.extend(
             also.iter()
                 .map(|name| row.also.get(name).map_or_else(String::new, |&value| plain(value))),
@@ -140,17 +143,13 @@ pub fn table(rows: &[Row], scenario: Scenario, class: Class) -> Table {
     table.without_empty_columns()
 }
 
-fn identity(row: &Row, scenario: Scenario) -> Vec<String> {
+fn identity(row: &Row, several: bool) -> Vec<String> {
     let side = &row.side;
     let ours = Role::of(side.contender) == Role::Ours;
     let contender =
         if ours { format!("**{}**", side.contender) } else { side.contender.to_owned() };
-    let fans_out = matches!(
-        scenario,
-        Scenario::T2 | Scenario::T2s | Scenario::T3 | Scenario::T8 | Scenario::T9
-    );
     vec![
-        if fans_out { side.participants.to_string() } else { String::new() },
+        if several { side.participants.to_string() } else { String::new() },
         side.variant.clone(),
         contender,
         side.mode.name().to_owned(),
@@ -189,11 +188,15 @@ fn ways(row: &Row) -> Vec<String> {
     ]
 }
 
-/// A row's cost over that of the best row in a role that did the same work, in whichever mode.
+/// A row's cost over that of the best row in a role that did the same work one by one, or in batches as this one.
 fn ratio(rows: &[Row], row: &Row, role: Role) -> String {
+    if row.side.scenario == Scenario::Limit {
+        return String::new();
+    }
     let work = Work::new(rows, row.side.scenario, row.class)
         .to(Some(row.side.participants))
-        .variant(work_of(row));
+        .variant(work_of(row))
+        .by(alike(row.side.mode));
     match work.best_of(role, |row| Some(row.rank())) {
         Some((_, best)) if best > 0.0 => part(row.rank() / best),
         _ => String::new(),
@@ -201,6 +204,14 @@ fn ratio(rows: &[Row], row: &Row, role: Role) -> String {
 }
 
 /// The variant that tells one work from another. Sleepers differ in how they sleep, and all do the same work.
-fn work_of(row: &Row) -> Option<&str> {
+pub(super) fn work_of(row: &Row) -> Option<&str> {
     (row.side.scenario != Scenario::T5).then_some(row.side.variant.as_str())
+}
+
+/// Where a work stands in a table. A variant that begins with a number stands by that.
+pub(super) fn order_of(row: &Row) -> (u32, u64, Option<&str>) {
+    let variant = work_of(row);
+    let digits = variant.and_then(|variant| variant.split(' ').next());
+    let number = digits.and_then(|digits| digits.parse().ok());
+    (row.side.participants, number.unwrap_or(u64::MAX), variant)
 }

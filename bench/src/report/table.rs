@@ -47,8 +47,11 @@ impl Table {
     }
 
     fn is_number(&self, column: usize) -> bool {
-        let begins =
-            |cell: &str| cell.starts_with(|first: char| first.is_ascii_digit() || first == '-');
+        // What is long is a sentence that begins with a number.
+        let begins = |cell: &str| {
+            cell.starts_with(|first: char| first.is_ascii_digit() || first == '-')
+                && cell.len() < 24
+        };
         let cells = || self.rows.iter().map(|row| row[column].trim_matches('*'));
         cells().all(|cell| cell.is_empty() || begins(cell)) && cells().any(|cell| !cell.is_empty())
     }

@@ -5,7 +5,7 @@
 
 use crate::probe::Distance;
 use crate::recorder::Class;
-use crate::report::contenders::{ANY_MODE, ONE_BY_ONE, OURS};
+use crate::report::contenders::{ANY_MODE, BATCH, ONE_BY_ONE, OURS};
 use crate::side::{Mode, Scenario};
 
 const ANY: Where = Where::In(&[Class::Any]);
@@ -14,7 +14,6 @@ const FAR: Where = Where::In(&[Class::Pair(Distance::Far)]);
 const NEAR_AND_FAR: Where = Where::In(&[Class::Pair(Distance::Near), Class::Pair(Distance::Far)]);
 
 const SINGLE: &[Mode] = &[Mode::Single];
-const BATCH: &[Mode] = &[Mode::Batch];
 
 /// All of them, in the order of the report.
 pub const TARGETS: &[Target] = &[

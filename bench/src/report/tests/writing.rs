@@ -171,7 +171,7 @@ fn the_page_names_what_is_missed_marked_and_left_out() {
     for part in [
         "commit: 0123456789abcdef0123456789abcdef01234567",
         "versions: multiqueue2 0.2.1",
-        "| MISSED |",
+        "| **MISSED** |",
         "### T2S: ",
         "### LIMIT: ",
         "![Fan-out",
