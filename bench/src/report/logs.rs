@@ -1,4 +1,5 @@
-//! Logs of latencies in the HDR format: a file for each side and class, a line for each round.
+//! Logs of latencies in the HDR format: a file for each side and class, a line for each round. Paced messages have two:
+//! from the stamp, and *corrected* from when each was due.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use crate::recorder::{Class, Round};
 use crate::side::Side;
 
 /// What has a log of its own.
-type Key<'r> = (&'r Side, Option<Class>);
+type Key<'r> = (&'r Side, Option<Class>, &'static str);
 /// A round, and the ways of its messages.
 type Recorded<'r> = (&'r Round, &'r Histogram<u64>);
 
@@ -24,8 +25,10 @@ type Recorded<'r> = (&'r Round, &'r Histogram<u64>);
 pub(super) fn write(directory: &Path, rounds: &[Round]) -> io::Result<Vec<PathBuf>> {
     let mut logs: BTreeMap<Key<'_>, Vec<Recorded<'_>>> = BTreeMap::new();
     for round in rounds {
-        if let Some(ways) = &round.latency {
-            logs.entry((&round.side, round.class)).or_default().push((round, ways));
+        for (ways, kind) in [(&round.latency, ""), (&round.corrected, "corrected")] {
+            if let Some(ways) = ways {
+                logs.entry((&round.side, round.class, kind)).or_default().push((round, ways));
+            }
         }
     }
     if logs.is_empty() {
@@ -33,8 +36,8 @@ pub(super) fn write(directory: &Path, rounds: &[Round]) -> io::Result<Vec<PathBu
     }
     fs::create_dir_all(directory)?;
     logs.into_iter()
-        .map(|((side, class), rounds)| {
-            let path = directory.join(file_name(side, class));
+        .map(|((side, class, kind), rounds)| {
+            let path = directory.join(file_name(side, class, kind));
             fs::write(&path, log(side, class, &rounds)?)?;
             Ok(path)
         })
@@ -42,10 +45,10 @@ pub(super) fn write(directory: &Path, rounds: &[Round]) -> io::Result<Vec<PathBu
 }
 
 /// Words and numbers with dashes between.
-fn file_name(side: &Side, class: Option<Class>) -> String {
+fn file_name(side: &Side, class: Option<Class>, kind: &str) -> String {
     let Side { scenario, contender, mode, participants, variant, .. } = side;
     let name = format!(
-        "{} {contender} {} {participants} {variant} {}",
+        "{} {contender} {} {participants} {variant} {} {kind}",
         scenario.name(),
         mode.name(),
         class_name(class)

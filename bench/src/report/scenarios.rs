@@ -37,9 +37,9 @@ fn figure(scenario: Scenario) -> &'static str {
         }
         Scenario::T2s => "Nanoseconds of the thread's processor time a message, receipts included.",
         Scenario::T4 => {
-            "Messages are sent at a fixed pace, and one that was sent late counts from when it should have been: a stop \
-             of the sender is in the latencies. Nanoseconds of all rounds together; beside p50 the medians of the best \
-             and the worst round."
+            "Messages are due at a fixed pace. Nanoseconds of all rounds together, from the stamp to the receipt; beside p50 the \
+             medians of the best and the worst round. Corrected is from the moment when a message was due: a stop of the \
+             sender is in it, for every message that was late. Quiet are those that met no stop of the host."
         }
         Scenario::T4r => {
             "Nanoseconds of all rounds together, from the send to the answer's receipt; beside p50 the medians of the \
@@ -50,14 +50,16 @@ fn figure(scenario: Scenario) -> &'static str {
              the other columns are medians of the rounds."
         }
         Scenario::T6 => "Nanoseconds a send, or a message that a participant steps over.",
-        Scenario::T8 => "Nanoseconds a message, or of what the variant names.",
+        Scenario::T8 => {
+            "Nanoseconds of what the variant names, and of a message of those that flow, alone and beside it."
+        }
         Scenario::T9 => "Nanoseconds a message of the fast participants.",
         Scenario::T10 => "Bytes.",
         Scenario::T11 => {
             "From the call that makes the bus to the receipt of its first message: *warm* in a process that has had one, *fresh \
              process* in one that has not, *clock* the part of that which the first clock of a process takes."
         }
-        Scenario::Limit => "Nanoseconds of what the variant names, without any bus.",
+        Scenario::Limit => "Nanoseconds of what the row names, without any bus.",
     }
 }
 

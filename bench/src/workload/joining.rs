@@ -30,6 +30,9 @@ const PARTICIPANTS: usize = 2;
 /// Bursts between two looks at the clock.
 const BURSTS_A_LOOK: usize = 16;
 
+/// The variant's name in tables: for the class that is sent.
+const PAIR: &str = "register and leave";
+
 /// A class that is not sent.
 const ELSEWHERE: Class = Class::METRICS;
 
@@ -39,12 +42,12 @@ pub fn contestants(context: &Context) -> Vec<Contestant> {
     let Context { clock, cpus, .. } = context;
     let Some(cpus) = *cpus else { return Vec::new() };
     vec![
-        contestant::<Smd>(clock, cpus, "", Smd::door),
-        contestant::<Smd>(clock, cpus, "for another class", |_, receiver| {
+        contestant::<Smd>(clock, cpus, PAIR, Smd::door),
+        contestant::<Smd>(clock, cpus, "register and leave, for another class", |_, receiver| {
             smd_door(receiver, ELSEWHERE)
         }),
-        contestant::<Tokio<false>>(clock, cpus, "", Tokio::<false>::door),
-        contestant::<AsyncBroadcast>(clock, cpus, "", AsyncBroadcast::door),
+        contestant::<Tokio<false>>(clock, cpus, PAIR, Tokio::<false>::door),
+        contestant::<AsyncBroadcast>(clock, cpus, PAIR, AsyncBroadcast::door),
     ]
 }
 

@@ -28,6 +28,9 @@ pub const BACKLOG: u32 = 4096;
 /// A burst far beyond that.
 pub const BURST_OF: u32 = 100_000;
 
+/// The variant's name in tables: with [`BACKLOG`] messages that wait.
+const A_MESSAGE: &str = "bytes per queued message";
+
 const JOB: &str = "memory";
 
 /// Figures of a job, in bytes.
@@ -63,26 +66,27 @@ pub fn contestants(_: &Context) -> Vec<Contestant> {
     }
     let mut contestants = Vec::new();
     for name in for_peers!(names) {
-        for count in [BACKLOG, BURST_OF] {
-            contestants.push(contestant(name, count, "queued", QUEUED));
-        }
+        contestants.push(contestant(name, BACKLOG, A_MESSAGE.to_owned(), QUEUED));
+        contestants.push(contestant(
+            name,
+            BURST_OF,
+            format!("{A_MESSAGE}, {BURST_OF} of them"),
+            QUEUED,
+        ));
     }
-    for (count, state, figure) in [
-        (BACKLOG, "queued, as it counts", QUEUED_COUNTED),
-        (BURST_OF, "queued, as it counts", QUEUED_COUNTED),
-        (BURST_OF, "drained", DRAINED),
-        (BURST_OF, "drained and trimmed", TRIMMED),
-        (BURST_OF, "drained and trimmed, as it counts", TRIMMED_COUNTED),
-    ] {
-        contestants.push(contestant(Smd::NAME, count, state, figure));
+    let counted = format!("{A_MESSAGE}, as it counts");
+    contestants.push(contestant(Smd::NAME, BACKLOG, counted, QUEUED_COUNTED));
+    for (when, figure) in
+        [("drained", DRAINED), ("trimmed", TRIMMED), ("trimmed, as it counts", TRIMMED_COUNTED)]
+    {
+        let variant = format!("resident after {BURST_OF}, {when}");
+        contestants.push(contestant(Smd::NAME, BURST_OF, variant, figure));
     }
     contestants
 }
 
-fn contestant(name: &'static str, count: u32, state: &str, figure: &'static str) -> Contestant {
-    let side = Side::new(Scenario::T10, name, Mode::Single, 1)
-        .variant(format!("{count} {state}"))
-        .unit(Unit::Bytes);
+fn contestant(name: &'static str, count: u32, variant: String, figure: &'static str) -> Contestant {
+    let side = Side::new(Scenario::T10, name, Mode::Single, 1).variant(variant).unit(Unit::Bytes);
     Contestant::new(side, move |_| {
         let figures = fresh::run(&format!("{JOB} {name} {count}"))?;
         let per_message = |figure: &f64| figure / f64::from(count);

@@ -23,11 +23,11 @@ const LOG: u64 = 1024;
 
 const OTHER: Class = Class::METRICS;
 
-/// With one wanted of so many, and with none.
+/// With one wanted of 64, and with none.
 pub fn contestants(context: &Context) -> Vec<Contestant> {
     let clock = &context.clock;
     vec![
-        contestant(clock, "filter miss, 1 of 64 wanted", Some(64)),
+        contestant(clock, "filter miss", Some(64)),
         contestant(clock, "filter miss, none wanted", None),
     ]
 }

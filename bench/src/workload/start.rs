@@ -45,7 +45,7 @@ pub fn contestants(context: &Context) -> Vec<Contestant> {
     contestants.push(warm(Smd::NAME, clock, |_| deliver()));
     contestants.push(in_fresh("fresh process", FIRST, DELIVERY));
     contestants.push(in_fresh("fresh process, clock ready", CLOCK_FIRST, DELIVERY));
-    contestants.push(in_fresh("calibration of the clock", CLOCK_FIRST, CALIBRATION));
+    contestants.push(in_fresh("clock", CLOCK_FIRST, CALIBRATION));
     contestants
 }
 
@@ -60,7 +60,7 @@ fn warm(
     start: impl Fn(&Clock) -> Result<Duration, String> + 'static,
 ) -> Contestant {
     let clock = clock.clone();
-    Contestant::new(side(name, "warm process"), move |span| {
+    Contestant::new(side(name, "warm"), move |span| {
         let begin = Instant::now();
         let mut times = pace::empty();
         let mut time = Duration::ZERO;

@@ -16,11 +16,11 @@ const UNWANTED: Class = Class::METRICS;
 /// Through a sender of one's own, and through the bus.
 pub fn contestants(context: &Context) -> Vec<Contestant> {
     let clock = &context.clock;
-    let by_sender = side("unwanted, Sender::send", clock, |bus| {
+    let by_sender = side("unwanted Sender::send", clock, |bus| {
         let sender = bus.sender();
         move |payload: &[u8]| sender.send(black_box(UNWANTED), payload)
     });
-    let by_bus = side("unwanted, Bus::send", clock, |bus| {
+    let by_bus = side("unwanted Bus::send", clock, |bus| {
         let bus = bus.clone();
         move |payload: &[u8]| bus.send(black_box(UNWANTED), payload)
     });

@@ -91,7 +91,7 @@ impl<W: Way> Sleeper for SmdBy<W> {
 pub struct Call;
 
 impl Way for Call {
-    const NAME: &'static str = "";
+    const NAME: &'static str = "recv_blocking";
     type Receiver = Participant;
 
     fn enter(participant: Participant) -> Result<Participant, String> {
@@ -114,7 +114,7 @@ impl Way for Call {
 pub struct Timed;
 
 impl Way for Timed {
-    const NAME: &'static str = "timeout";
+    const NAME: &'static str = "recv_timeout";
     type Receiver = Participant;
 
     fn enter(participant: Participant) -> Result<Participant, String> {
@@ -212,7 +212,7 @@ mod epoll {
     }
 
     impl Way for Epoll {
-        const NAME: &'static str = "epoll";
+        const NAME: &'static str = "descriptor";
         type Receiver = Polled;
 
         fn enter(participant: Participant) -> Result<Polled, String> {
