@@ -5,6 +5,7 @@
 //!         `-------------- driver: what runs, and for how long -----------'
 //!                            |
 //!   workload/             what is done in a round; `workload::all` is the table of it
+//!   limits/               what the machine allows, as one scenario more of that table
 //!        |        \
 //!   peers/         recorder    one trait per rival; rounds in random order
 //!        |            |
