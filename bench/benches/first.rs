@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use smd_bench::payload::{LEN, Tally};
 use smd_bench::peers::{BURST, Peer, Smd, SmdBatch};
-use smd_bench::workload::uninterested::{SENDS_A_BURST, Scene};
+
 use smd_lockfree::{Bus, Class, Clock};
 
 fn unwanted(criterion: &mut Criterion) {

@@ -17,9 +17,58 @@ pub fn pin(cpu: usize) -> bool {
     system::pin(cpu)
 }
 
+/// Whether the processor has a counter that runs evenly, as far as the system tells: without it each stamp asks the
+/// system. `None` where the system does not say.
+pub fn has_even_counter() -> Option<bool> {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").ok()?;
+    even_counter(&cpuinfo)
+}
+
+fn even_counter(cpuinfo: &str) -> Option<bool> {
+    let flags = field(cpuinfo, "flags")?;
+    Some(flags.split(' ').any(|flag| flag == "constant_tsc" || flag == "nonstop_tsc"))
+}
+
 /// The processor time that this thread has used, where the system counts it.
 pub fn thread_time() -> Option<Duration> {
     system::thread_time()
+}
+
+/// The system's number of this thread, where it has one.
+pub fn thread_id() -> Option<u32> {
+    system::thread_id()
+}
+
+/// The processor time that a thread of this process has used, exact while that thread sleeps; from outside, so that
+/// the thread is not disturbed.
+pub fn thread_time_of(thread: u32) -> Option<Duration> {
+    let figures = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
+    Some(Duration::from_nanos(figures.split_whitespace().next()?.parse().ok()?))
+}
+
+/// How often a thread of this process has gone to sleep by itself.
+pub fn sleeps_of(thread: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/self/task/{thread}/status")).ok()?;
+    field(&status, "voluntary_ctxt_switches")?.parse().ok()
+}
+
+/// Bytes of this process's own memory, without that of files, that are resident now.
+///
+/// From the walk over all pages, where the system offers it: the counters in `statm` are kept for each processor, and
+/// may be off by dozens of pages.
+pub fn resident_bytes() -> Option<u64> {
+    let exact = || {
+        let rollup = fs::read_to_string("/proc/self/smaps_rollup").ok()?;
+        let kibibytes: u64 = field(&rollup, "Anonymous")?.split(' ').next()?.parse().ok()?;
+        Some(kibibytes * 1024)
+    };
+    let quick = || {
+        let pages = fs::read_to_string("/proc/self/statm").ok()?;
+        let mut pages = pages.split(' ').skip(1).map(str::parse::<u64>);
+        let (resident, of_files) = (pages.next()?.ok()?, pages.next()?.ok()?);
+        Some(resident.saturating_sub(of_files) * system::page_bytes()?)
+    };
+    exact().or_else(quick)
 }
 
 /// `CLOCK_MONOTONIC`, in nanoseconds.
@@ -36,6 +85,12 @@ pub fn command(bench: &str) -> String {
         env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let separator = if options.is_empty() { "" } else { " -- " };
     format!("cargo bench -p smd-bench --bench {bench}{separator}{}", options.join(" "))
+}
+
+/// The command of this process as it was given to its binary, `smd-bench`.
+pub fn command_line() -> String {
+    let options: Vec<String> = env::args().skip(1).collect();
+    format!("cargo run --release -p smd-bench -- {}", options.join(" "))
 }
 
 #[cfg(target_os = "linux")]
@@ -56,6 +111,14 @@ mod system {
         sched_setaffinity(None, &set).is_ok()
     }
 
+    pub(super) fn thread_id() -> Option<u32> {
+        u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).ok()
+    }
+
+    pub(super) fn page_bytes() -> Option<u64> {
+        u64::try_from(rustix::param::page_size()).ok()
+    }
+
     pub(super) fn thread_time() -> Option<Duration> {
         let time = clock_gettime(ClockId::ThreadCPUTime);
         Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
@@ -72,6 +135,14 @@ mod system {
 
     pub(super) fn pin(_: usize) -> bool {
         false
+    }
+
+    pub(super) fn thread_id() -> Option<u32> {
+        None
+    }
+
+    pub(super) fn page_bytes() -> Option<u64> {
+        None
     }
 
     pub(super) fn thread_time() -> Option<Duration> {
@@ -219,6 +290,49 @@ mod tests {
         assert_eq!(at(0), "1970-01-01 00:00 UTC");
         assert_eq!(at(951_825_599), "2000-02-29 11:59 UTC");
         assert_eq!(at(1_767_225_599), "2025-12-31 23:59 UTC");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_sleeping_thread_uses_no_time_and_is_seen_asleep() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (wake, woken) = std::sync::mpsc::channel::<()>();
+        let sleeper = std::thread::spawn(move || {
+            tell.send(thread_id()).expect("somebody listens");
+            assert!(woken.recv().is_err());
+        });
+        let thread = told.recv().ok().flatten().expect("a thread of Linux has a number");
+        let mut before = (thread_time_of(thread), sleeps_of(thread));
+        // Until it sleeps, however long that takes on a busy machine.
+        let asleep = (0..100).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            let now = (thread_time_of(thread), sleeps_of(thread));
+            std::mem::replace(&mut before, now) == now
+        });
+        assert!(asleep && before.0.is_some_and(|time| !time.is_zero()));
+        assert!(before.1.is_some_and(|sleeps| sleeps >= 1));
+        drop(wake);
+        sleeper.join().expect("it ends");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn resident_memory_grows_by_what_is_written() {
+        const BYTES: usize = 64 << 20;
+        let before = resident_bytes().expect("Linux tells");
+        let block = std::hint::black_box(vec![1_u8; BYTES]);
+        let grown = resident_bytes().expect("Linux tells").saturating_sub(before);
+        assert_eq!(block.len(), BYTES);
+        // Other tests run beside it.
+        assert!(grown > BYTES as u64 * 3 / 4, "{grown}");
+    }
+
+    #[test]
+    fn an_uneven_counter_is_told() {
+        let flags = |flags: &str| format!("processor\t: 0\nflags\t\t: {flags}\n");
+        assert_eq!(even_counter(&flags("fpu tsc constant_tsc sse")), Some(true));
+        assert_eq!(even_counter(&flags("fpu tsc sse")), Some(false));
+        assert_eq!(even_counter("processor\t: 0\nFeatures\t: fp\n"), None);
     }
 
     #[test]

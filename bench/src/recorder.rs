@@ -1,74 +1,166 @@
-//! Rounds: who takes part, in what order they take turns, and what is kept of each.
+//! Rounds: who takes part, and what is kept of each.
+
+mod turns;
+
+pub use turns::{Outcome, Plan, panicked, run, run_while};
 
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::alloc;
 use crate::machine;
 use crate::probe::Distance;
+use crate::side::Side;
+
+/// Times in which the host stopped a thread, as far as the thread can tell from gaps in its own clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Stalls {
+    /// How many gaps of more than [`STALL`].
+    pub count: u64,
+    /// Nanoseconds in all of them.
+    pub nanos: u64,
+    /// Nanoseconds of the longest.
+    pub longest: u64,
+}
+
+/// A gap of this length in a loop that does nothing long is the host's doing.
+pub const STALL: Duration = Duration::from_micros(50);
+
+impl Stalls {
+    /// Counts a gap, if it is one.
+    pub fn see(&mut self, gap: Duration) {
+        if gap > STALL {
+            let nanos = gap.as_nanos() as u64;
+            self.count += 1;
+            self.nanos += nanos;
+            self.longest = self.longest.max(nanos);
+        }
+    }
+}
+
+/// The clock of a loop that works as fast as it can: what its messages take on average is known, and a look that comes
+/// much later than that tells of a stop.
+#[derive(Debug)]
+pub struct Gaps {
+    /// When the loop began.
+    pub start: Instant,
+    /// The stops that were seen.
+    pub stalls: Stalls,
+    last: Duration,
+    messages: u64,
+}
+
+impl Gaps {
+    /// The loop begins.
+    pub fn start() -> Gaps {
+        let (last, stalls) = (Duration::ZERO, Stalls::default());
+        Gaps { start: Instant::now(), stalls, last, messages: 0 }
+    }
+
+    /// The time since the start, after so many messages in all.
+    #[inline]
+    pub fn look(&mut self, messages: u64) -> Duration {
+        let now = self.start.elapsed();
+        let gap = now - self.last;
+        if gap > STALL {
+            self.judge(gap, messages - self.messages);
+        }
+        (self.last, self.messages) = (now, messages);
+        now
+    }
+
+    /// Three times the average is usual; what is beyond that, if it is long, is a stop.
+    #[cold]
+    fn judge(&mut self, gap: Duration, messages: u64) {
+        // The first look knows no average.
+        if self.messages > 0 {
+            let usual = self.last.as_nanos() as f64 / self.messages as f64 * messages as f64;
+            self.stalls.see(gap.saturating_sub(Duration::from_nanos((3.0 * usual) as u64)));
+        }
+    }
+}
 
 /// What one round of one contestant measured.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Measured {
     /// Messages sent.
     pub messages: u64,
     /// The time that the figure is of.
     pub time: Duration,
+    /// A figure that is not time by messages: bytes, or nanoseconds that were taken otherwise.
+    pub figure: Option<f64>,
     /// Processor time of the thread, where the round ran on one.
     pub cpu: Option<Duration>,
-    /// Allocations of the process meanwhile, where they were counted.
+    /// Allocations of the thread meanwhile, where they were counted.
     pub allocations: Option<u64>,
     /// Nanoseconds of the two probes around a round over two threads.
     pub handoff: Option<(f64, f64)>,
+    /// Nanoseconds of each message's way, where that was measured.
+    pub latency: Option<Histogram<u64>>,
+    /// The same from the moment when each message was due, for paced messages.
+    pub corrected: Option<Histogram<u64>>,
+    /// The host's stops, where they were looked for.
+    pub stalls: Stalls,
+    /// What else was measured, by name: `sender ns`, `idle cpu ppm`, `wakes per sleep`.
+    pub also: Vec<(&'static str, f64)>,
 }
 
-/// One side of one workload.
+/// One side of one scenario.
 pub struct Contestant {
-    /// The workload's name.
-    pub workload: &'static str,
-    /// The side's name.
-    pub side: String,
+    /// Its row.
+    pub side: Side,
     round: Box<dyn FnMut(Duration) -> Result<Measured, String>>,
 }
 
 impl Contestant {
     /// A side whose round takes about the given time and checks its own messages.
     pub fn new(
-        workload: &'static str,
-        side: impl Into<String>,
+        side: Side,
         round: impl FnMut(Duration) -> Result<Measured, String> + 'static,
     ) -> Contestant {
-        Contestant { workload, side: side.into(), round: Box::new(round) }
+        Contestant { side, round: Box::new(round) }
+    }
+
+    /// The same, with a check of what each round measured, or something to add to it.
+    #[must_use]
+    pub fn checked(
+        self,
+        mut check: impl FnMut(&mut Measured) -> Result<(), String> + 'static,
+    ) -> Contestant {
+        let Contestant { side, mut round } = self;
+        Contestant::new(side, move |span| {
+            let mut measured = round(span)?;
+            check(&mut measured)?;
+            Ok(measured)
+        })
     }
 }
 
 impl std::fmt::Debug for Contestant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Contestant")
-            .field("workload", &self.workload)
-            .field("side", &self.side)
-            .finish_non_exhaustive()
+        f.debug_struct("Contestant").field("side", &self.side).finish_non_exhaustive()
     }
 }
 
 /// Where a round was measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Place {
-    /// On one thread: the distance of processors plays no part.
-    OneThread,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// On one thread, or where the distance of processors plays no part.
+    Any,
     /// Over two threads at this distance, before and after.
     #[serde(untagged)]
-    TwoThreads(Distance),
+    Pair(Distance),
 }
 
-impl Place {
+impl Class {
     /// The name used in tables.
     pub fn name(self) -> &'static str {
         match self {
-            Place::OneThread => "one thread",
-            Place::TwoThreads(distance) => distance.name(),
+            Class::Any => "any",
+            Class::Pair(distance) => distance.name(),
         }
     }
 }
@@ -76,102 +168,71 @@ impl Place {
 /// One round, as it is written to the report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Round {
-    /// Number of the turn in which every contestant had one round.
+    /// Number of the turn in which every contestant of the scenario had one round.
     pub turn: usize,
-    /// The workload's name.
-    pub workload: &'static str,
-    /// The side's name.
-    pub side: String,
+    /// Its row.
+    #[serde(flatten)]
+    pub side: Side,
     /// Where; `None` if the probes disagreed, and the round counts for nothing.
-    pub place: Option<Place>,
+    pub class: Option<Class>,
     /// Messages sent.
     pub messages: u64,
-    /// Nanoseconds per message.
+    /// The figure, in the side's unit: nanoseconds per message, of processor time where that was taken.
+    pub figure: f64,
+    /// Nanoseconds of real time per message.
     pub nanos: f64,
-    /// Nanoseconds of the thread's processor time per message.
-    pub cpu_nanos: Option<f64>,
     /// Allocations in the whole round.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allocations: Option<u64>,
     /// Nanoseconds of the probes before and after.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub handoff: Option<(f64, f64)>,
+    /// Nanoseconds of each message's way: in the report as a log of its own.
+    #[serde(skip)]
+    pub latency: Option<Histogram<u64>>,
+    /// The same from the moment when each message was due, for paced messages.
+    #[serde(skip)]
+    pub corrected: Option<Histogram<u64>>,
+    /// The host's stops.
+    pub stalls: Stalls,
+    /// What else was measured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<(&'static str, f64)>,
 }
 
 impl Round {
-    fn new(turn: usize, contestant: &Contestant, measured: Measured) -> Round {
+    fn new(turn: usize, side: &Side, measured: Measured) -> Round {
         let per_message = |time: Duration| time.as_nanos() as f64 / measured.messages.max(1) as f64;
+        let nanos = per_message(measured.time);
         Round {
             turn,
-            workload: contestant.workload,
-            side: contestant.side.clone(),
-            place: match measured.handoff {
-                None => Some(Place::OneThread),
-                Some((before, after)) => Distance::agreed(before, after).map(Place::TwoThreads),
+            side: side.clone(),
+            class: match measured.handoff {
+                None => Some(Class::Any),
+                Some((before, after)) => Distance::agreed(before, after).map(Class::Pair),
             },
             messages: measured.messages,
-            nanos: per_message(measured.time),
-            cpu_nanos: measured.cpu.map(per_message),
+            figure: measured.figure.or(measured.cpu.map(per_message)).unwrap_or(nanos),
+            nanos,
             allocations: measured.allocations,
             handoff: measured.handoff,
+            latency: measured.latency,
+            corrected: measured.corrected,
+            stalls: measured.stalls,
+            also: measured.also,
         }
     }
-
-    /// The figure of this round: processor time where it was taken, else time.
-    pub fn figure(&self) -> f64 {
-        self.cpu_nanos.unwrap_or(self.nanos)
-    }
-}
-
-/// How many turns, how long each round takes, and the seed of the order.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Plan {
-    /// Turns that count.
-    pub turns: usize,
-    /// Turns before them that do not.
-    pub warm_up: usize,
-    /// Milliseconds of one round.
-    pub millis: u64,
-    /// Seed of the random order.
-    pub seed: u64,
-}
-
-/// Runs every contestant once per turn, in a new random order each turn.
-///
-/// # Errors
-/// The first contestant whose messages were lost, out of order or damaged, or that did not answer.
-pub fn run(
-    plan: Plan,
-    contestants: &mut [Contestant],
-    mut progress: impl FnMut(usize),
-) -> Result<Vec<Round>, String> {
-    let mut order: Vec<usize> = (0..contestants.len()).collect();
-    let mut random = Random::new(plan.seed);
-    let mut rounds = Vec::new();
-    for turn in 0..plan.warm_up + plan.turns {
-        random.shuffle(&mut order);
-        for &index in &order {
-            let contestant = &mut contestants[index];
-            let measured =
-                (contestant.round)(Duration::from_millis(plan.millis)).map_err(|error| {
-                    format!("{}, {}: {error}", contestant.workload, contestant.side)
-                })?;
-            if let Some(turn) = turn.checked_sub(plan.warm_up) {
-                rounds.push(Round::new(turn, contestant, measured));
-            }
-        }
-        progress(turn);
-    }
-    Ok(rounds)
 }
 
 /// Measures work on this thread: repeats `step`, which says how many messages it sent, until `span` is over.
 pub fn on_this_thread(span: Duration, mut step: impl FnMut() -> u64) -> Measured {
     let allocations = alloc::allocations();
     let cpu = machine::thread_time();
-    let start = Instant::now();
     let mut messages = 0;
+    let mut gaps = Gaps::start();
     let time = loop {
         messages += step();
-        let elapsed = start.elapsed();
+        let elapsed = gaps.look(messages);
         if elapsed >= span {
             break elapsed;
         }
@@ -182,7 +243,8 @@ pub fn on_this_thread(span: Duration, mut step: impl FnMut() -> u64) -> Measured
         time,
         cpu: cpu.and_then(|before| since(before, machine::thread_time())),
         allocations: allocations.zip(alloc::allocations()).map(|(before, after)| after - before),
-        handoff: None,
+        stalls: gaps.stalls,
+        ..Measured::default()
     }
 }
 
@@ -220,31 +282,26 @@ impl Summary {
     }
 }
 
-/// A small generator for the order of rounds; nothing else depends on its quality.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Random {
-        Random(seed | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn shuffle(&mut self, order: &mut [usize]) {
-        for last in (1..order.len()).rev() {
-            order.swap(last, (self.next() % (last as u64 + 1)) as usize);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gap_beyond_what_messages_take_is_a_stop() {
+        let look = |gaps: &mut Gaps, gap: Duration, messages: u64| {
+            gaps.last = gaps.start.elapsed().saturating_sub(gap);
+            gaps.look(messages);
+        };
+        let mut gaps = Gaps::start();
+        gaps.start = Instant::now() - Duration::from_secs(1);
+        // 1000 messages in a second: a gap of 2 ms for two of them is usual, one of 20 ms is not.
+        gaps.messages = 1_000;
+        look(&mut gaps, Duration::from_millis(2), 1_002);
+        assert_eq!(gaps.stalls, Stalls::default());
+        look(&mut gaps, Duration::from_millis(20), 1_004);
+        assert_eq!(gaps.stalls.count, 1);
+        assert!(gaps.stalls.longest > 10_000_000, "{:?}", gaps.stalls);
+    }
 
     #[test]
     fn the_median_stands_in_the_middle() {
@@ -252,27 +309,5 @@ mod tests {
         let odd = Summary::of([3.0, 1.0, 9.0]).map(|s| (s.rounds, s.median, s.least, s.greatest));
         assert_eq!(odd, Some((3, 3.0, 1.0, 9.0)));
         assert_eq!(Summary::of([4.0, 1.0, 2.0, 9.0]).map(|s| s.median), Some(3.0));
-    }
-
-    #[test]
-    fn every_contestant_has_one_round_a_turn() {
-        let side = |name: &'static str| {
-            Contestant::new("test", name, |span| Ok(on_this_thread(span, || 1)))
-        };
-        let plan = Plan { turns: 3, warm_up: 2, millis: 0, seed: 7 };
-        let rounds = run(plan, &mut [side("a"), side("b")], |_| ()).unwrap_or_default();
-        for turn in 0..3 {
-            for name in ["a", "b"] {
-                let of = |round: &&Round| round.turn == turn && round.side == name;
-                assert_eq!(rounds.iter().filter(of).count(), 1);
-            }
-        }
-    }
-
-    #[test]
-    fn a_failing_round_ends_the_run() {
-        let mut sides = [Contestant::new("test", "a", |_| Err("lost".to_owned()))];
-        let plan = Plan { turns: 1, warm_up: 0, millis: 0, seed: 0 };
-        assert_eq!(run(plan, &mut sides, |_| ()).map(|_| ()), Err("test, a: lost".to_owned()));
     }
 }

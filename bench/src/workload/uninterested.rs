@@ -1,40 +1,51 @@
-//! A send that one participant wants, while others are registered that do not: their number should not matter.
+//! T6: a send that one participant wants, while others are registered that do not: their number should not matter.
 //!
-//! Only the sends are timed, in bursts; the clock reads around a burst cost each message less than 0.2 ns, on both
+//! Only the sends are timed, in bursts; the clock reads around a burst cost each message less than 0.2 ns, on all
 //! sides alike. The uninterested ones look at the bus between the rounds, and must find nothing.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use smd_lockfree::{Bus, Class, Clock, Participant, Sent};
+use smd_lockfree::{Bus, Class, Clock, Participant, Sender, Sent};
 
+use super::Context;
 use crate::payload::{LEN, Tally, fill};
-use crate::peers::CLASS;
+use crate::peers::{CLASS, Peer, Smd};
 use crate::recorder::{Contestant, Measured};
+use crate::side::{Mode, Scenario, Side};
 
-/// The workload's name.
-pub const NAME: &str = "a send past the uninterested";
+/// How many uninterested participants there are; without any is what the others are compared with.
+pub const NUMBERS: [usize; 5] = [0, 1, 10, 100, 1000];
 
 /// Sends between two looks at the clock, far below the backlog that a participant may have.
 pub const SENDS_A_BURST: u64 = 256;
 
 const OTHER: Class = Class::METRICS;
 
-/// The side with so many uninterested participants.
-pub fn contestant(clock: &Clock, uninterested: usize) -> Contestant {
-    let mut scene = Scene::new(clock, uninterested);
-    Contestant::new(NAME, side(uninterested), move |span| scene.round(span))
+/// With each number of uninterested participants.
+pub fn contestants(context: &Context) -> Vec<Contestant> {
+    let clock = &context.clock;
+    NUMBERS.iter().map(|&uninterested| contestant(clock, uninterested)).collect()
 }
 
-/// The name of the side with so many uninterested participants.
-pub fn side(uninterested: usize) -> String {
-    format!("{uninterested} uninterested")
+fn contestant(clock: &Clock, uninterested: usize) -> Contestant {
+    let clock = clock.clone();
+    let mut scene = None;
+    let side = Side::new(Scenario::T6, Smd::NAME, Mode::Single, 1)
+        .variant(format!("{uninterested} uninterested"));
+    Contestant::new(side, move |span| {
+        let scene = match &mut scene {
+            Some(scene) => scene,
+            none => none.insert(Scene::new(&clock, uninterested)?),
+        };
+        scene.round(span)
+    })
 }
 
 /// One bus with one participant that wants everything sent, and others that want none of it.
 #[derive(Debug)]
 pub struct Scene {
-    sender: smd_lockfree::Sender,
+    sender: Sender,
     interested: Participant,
     tally: Tally,
     others: Vec<Participant>,
@@ -43,16 +54,19 @@ pub struct Scene {
 
 impl Scene {
     /// With so many uninterested participants.
-    pub fn new(clock: &Clock, uninterested: usize) -> Scene {
-        let bus = Bus::builder().clock(clock.clone()).build().expect("a valid bus");
-        let register = |mask| bus.register(mask).expect("a valid registration");
-        Scene {
+    ///
+    /// # Errors
+    /// What the bus says.
+    pub fn new(clock: &Clock, uninterested: usize) -> Result<Scene, String> {
+        let bus = Bus::builder().clock(clock.clone()).build().map_err(|error| error.to_string())?;
+        let register = |mask| bus.register(mask).map_err(|error| error.to_string());
+        Ok(Scene {
             sender: bus.sender(),
-            interested: register(CLASS),
+            interested: register(CLASS)?,
             tally: Tally::default(),
-            others: (0..uninterested).map(|_| register(OTHER)).collect(),
+            others: (0..uninterested).map(|_| register(OTHER)).collect::<Result<_, _>>()?,
             sent: 0,
-        }
+        })
     }
 
     /// Sends `count` messages, at most [`SENDS_A_BURST`], and returns the time that took; then drains them.
@@ -82,7 +96,7 @@ impl Scene {
     fn round(&mut self, span: Duration) -> Result<Measured, String> {
         let start = Instant::now();
         let mut measured = Measured::default();
-        while start.elapsed() < span {
+        while measured.messages == 0 || start.elapsed() < span {
             measured.time += self.burst(SENDS_A_BURST)?;
             measured.messages += SENDS_A_BURST;
         }
@@ -93,5 +107,20 @@ impl Scene {
             }
         }
         Ok(measured)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::{self, Plan};
+
+    #[test]
+    fn every_number_is_valid() {
+        let plan = Plan { turns: 2, warm_up: 0, millis: 1, seed: 1 };
+        let rounds = recorder::run(plan, &mut contestants(&Context::new(true)), |_| ());
+        let rounds = rounds.expect("valid");
+        assert_eq!(rounds.len(), 2 * NUMBERS.len());
+        assert!(rounds.iter().all(|round| round.messages >= SENDS_A_BURST && round.figure > 0.0));
     }
 }
