@@ -1,7 +1,7 @@
 //! Drives a run: which scenarios, in what time, with a line that says how far it is. What a run cannot measure is named
 //! and left out, and the rest runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -175,6 +175,16 @@ impl Brought {
         self.failed.iter().any(|(side, _)| side.contender == OURS)
     }
 
+    /// Who had no round because the time was over.
+    fn without_a_round(&self, sides: &BTreeSet<Side>) -> Vec<String> {
+        let ran: BTreeSet<&Side> = self.rounds.iter().map(|round| &round.side).collect();
+        let failed = |side| self.failed.iter().any(|(failed, _)| failed == side);
+        let without = sides.iter().filter(|&side| !ran.contains(side) && !failed(side));
+        let told =
+            |side: &Side| format!("{}: the time was over before its first round", side.label());
+        without.map(told).collect()
+    }
+
     /// What a reader must know is not there.
     pub fn left_out(&self) -> Vec<String> {
         let failed = self.failed.iter().map(|(side, error)| format!("{}: {error}", side.label()));
@@ -206,18 +216,26 @@ pub fn drive(job: Job, choice: &Choice, context: &Context, stop: &AtomicBool) ->
     // What is left of the time goes to what is left to do.
     let mut shares = u64::from(job.passes) * entries.iter().map(share).sum::<u64>();
     let mut done: BTreeMap<Scenario, Plan> = BTreeMap::new();
+    let mut sides = BTreeSet::new();
     let start = Instant::now();
     let mut progress = Progress::new(start, job.budget);
     for pass in 0..job.passes {
         for entry in &entries {
             let left = job.budget.saturating_sub(start.elapsed());
-            let until = Instant::now() + left.mul_f64(share(entry) as f64 / shares.max(1) as f64);
+            // Where the turns are counted all have theirs, if the whole time allows it.
+            let part = if job.turns == usize::MAX {
+                left.mul_f64(share(entry) as f64 / shares.max(1) as f64)
+            } else {
+                left
+            };
+            let until = Instant::now() + part;
             shares -= share(entry);
             let mut contestants = (entry.contestants)(context);
             contestants.retain(|contestant| {
                 let failed = brought.failed.iter().any(|(side, _)| *side == contestant.side);
                 choice.has(&contestant.side) && !failed
             });
+            sides.extend(contestants.iter().map(|contestant| contestant.side.clone()));
             let plan = Plan {
                 turns: job.turns,
                 warm_up: job.warm_up,
@@ -247,6 +265,9 @@ pub fn drive(job: Job, choice: &Choice, context: &Context, stop: &AtomicBool) ->
     brought.interrupted = stop.load(Ordering::Relaxed);
     if brought.interrupted {
         brought.left_out.push("the rest of a run that was interrupted".to_owned());
+    } else {
+        let without = brought.without_a_round(&sides);
+        brought.left_out.extend(without);
     }
     brought
 }
@@ -340,6 +361,19 @@ mod tests {
             assert_eq!((round.side.scenario, round.side.contender), (Scenario::T2s, "smd"));
         }
         assert!(brought.left_out().iter().any(|left_out| left_out.starts_with("T1: ")));
+    }
+
+    #[test]
+    fn who_had_no_round_is_told() {
+        let context = Context { cpus: None, ..Context::new(false) };
+        let mut choice = Choice::default();
+        choice.add_scenarios("T2S").expect("it is there");
+        choice.add_contenders("smd", &["smd"]).expect("it is there");
+        let job = Job { budget: Duration::ZERO, ..Job::test(1) };
+        let brought = drive(job, &choice, &context, &AtomicBool::new(false));
+        assert!(brought.rounds.is_empty());
+        let told = "T2S smd batch to 8: the time was over before its first round".to_owned();
+        assert!(brought.left_out().contains(&told), "{:?}", brought.left_out());
     }
 
     #[test]
