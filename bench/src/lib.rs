@@ -10,6 +10,7 @@
 //!   payload, probe, machine, alloc          report: table, markdown, JSON
 //!
 //!   benches/clock.rs      drift: the bus's clock beside the system's
+//!   benches/counts.rs     counts: instructions under valgrind, beside the stored ones
 //! ```
 //!
 //! The same workload runs over every peer, with the same payload, the same stamp and the same reader, and every
@@ -20,6 +21,7 @@
 #![deny(unsafe_code)]
 
 pub mod alloc;
+pub mod counts;
 #[cfg(target_os = "linux")]
 pub mod drift;
 pub mod machine;
