@@ -32,4 +32,4 @@ pub mod probe;
 pub mod recorder;
 pub mod side;
 // pub mod report;
-// pub mod workload;
+pub mod workload;

@@ -6,7 +6,7 @@
 //! round counts only if both probes name the same [`Distance`].
 
 use std::hint;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
@@ -17,6 +17,9 @@ pub const SPAN: Duration = Duration::from_millis(3);
 
 const STOP: u32 = u32::MAX;
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a probe says whose other side is not there.
+pub const NO_ANSWER: &str = "the other thread of a probe does not answer";
 
 /// What a probe's reading says of two processors. The names are a reading of the numbers; a guest cannot see the
 /// host's topology.
@@ -64,6 +67,7 @@ impl Distance {
 #[derive(Debug, Default)]
 pub struct Line {
     ball: CachePadded<AtomicU32>,
+    abandoned: AtomicBool,
 }
 
 impl Line {
@@ -114,6 +118,12 @@ impl Line {
         }
     }
 
+    /// One side will not play: the other need not wait for it.
+    pub fn abandon(&self) {
+        // RELAXED: says all there is to say.
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+
     fn exchange(&self, ball: u32) -> Result<(), String> {
         // EDGE probe.ball: Release here; Acquire in `wait`.
         self.ball.store(ball, Ordering::Release);
@@ -132,8 +142,10 @@ impl Line {
                 }
                 hint::spin_loop();
             }
-            if since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
-                return Err("the other thread of a probe does not answer".to_owned());
+            // RELAXED: see `abandon`.
+            let abandoned = self.abandoned.load(Ordering::Relaxed);
+            if abandoned || since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                return Err(NO_ANSWER.to_owned());
             }
         }
     }
@@ -152,6 +164,14 @@ mod tests {
         assert_eq!(Distance::agreed(40.0, 59.0), Some(Distance::Near));
         assert_eq!(Distance::agreed(40.0, 160.0), None);
         assert_eq!(Distance::agreed(90.0, 90.0), None);
+    }
+
+    #[test]
+    fn nobody_waits_for_who_does_not_come() {
+        let line = Line::new();
+        line.abandon();
+        assert_eq!(line.ping(SPAN), Err(NO_ANSWER.to_owned()));
+        assert_eq!(line.pong(), Err(NO_ANSWER.to_owned()));
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct Measured {
     pub handoff: Option<(f64, f64)>,
     /// Nanoseconds of each message's way, where that was measured.
     pub latency: Option<Histogram<u64>>,
+    /// The same from the moment when each message was due, for paced messages.
+    pub corrected: Option<Histogram<u64>>,
     /// The host's stops, where they were looked for.
     pub stalls: Stalls,
     /// What else was measured, by name: `sender ns`, `idle cpu ppm`, `wakes per sleep`.
@@ -128,6 +130,9 @@ pub struct Round {
     /// Nanoseconds of each message's way: in the report as a log of its own.
     #[serde(skip)]
     pub latency: Option<Histogram<u64>>,
+    /// The same from the moment when each message was due, for paced messages.
+    #[serde(skip)]
+    pub corrected: Option<Histogram<u64>>,
     /// The host's stops.
     pub stalls: Stalls,
     /// What else was measured.
@@ -152,6 +157,7 @@ impl Round {
             allocations: measured.allocations,
             handoff: measured.handoff,
             latency: measured.latency,
+            corrected: measured.corrected,
             stalls: measured.stalls,
             also: measured.also,
         }
@@ -187,9 +193,8 @@ pub fn run(
         random.shuffle(&mut order);
         for &index in &order {
             let contestant = &mut contestants[index];
-            let measured =
-                (contestant.round)(Duration::from_millis(plan.millis))
-                    .map_err(|error| format!("{}: {error}", contestant.side.label()))?;
+            let measured = (contestant.round)(Duration::from_millis(plan.millis))
+                .map_err(|error| format!("{}: {error}", contestant.side.label()))?;
             if let Some(turn) = turn.checked_sub(plan.warm_up) {
                 rounds.push(Round::new(turn, &contestant.side, measured));
             }
@@ -312,6 +317,9 @@ mod tests {
         let side = Side::new(Scenario::T2s, "a", Mode::Single, 8);
         let mut sides = [Contestant::new(side, |_| Err("lost".to_owned()))];
         let plan = Plan { turns: 1, warm_up: 0, millis: 0, seed: 0 };
-        assert_eq!(run(plan, &mut sides, |_| ()).map(|_| ()), Err("T2S a single to 8: lost".to_owned()));
+        assert_eq!(
+            run(plan, &mut sides, |_| ()).map(|_| ()),
+            Err("T2S a single to 8: lost".to_owned())
+        );
     }
 }

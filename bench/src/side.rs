@@ -130,12 +130,7 @@ pub struct Side {
 
 impl Side {
     /// A side that counts nanoseconds and has no variant.
-    pub fn new(
-        scenario: Scenario,
-        contender: &'static str,
-        mode: Mode,
-        participants: u32,
-    ) -> Side {
+    pub fn new(scenario: Scenario, contender: &'static str, mode: Mode, participants: u32) -> Side {
         Side { scenario, contender, mode, participants, variant: String::new(), unit: Unit::Nanos }
     }
 

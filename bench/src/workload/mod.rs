@@ -1,6 +1,5 @@
-//! What is done in a round. Each function gives one or more sides of one workload.
+//! What is done.
 
-pub mod one_thread;
-pub mod two_threads;
-pub mod uninterested;
-pub mod unwanted;
+pub mod latency;
+pub mod pace;
+pub mod pair;

@@ -1,0 +1,128 @@
+//! A round over two pinned threads, framed by two probes of their distance.
+//!
+//! Both threads are new and end with the round: the thread of the caller stays where it may run, and nothing that is
+//! started from it inherits a place.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::machine;
+use crate::probe::{self, Line};
+
+/// What a round over two threads brought.
+#[derive(Debug)]
+pub struct Pair<A, B> {
+    /// What the first thread returned.
+    pub first: A,
+    /// What the second thread returned.
+    pub second: B,
+    /// Nanoseconds of the probes before and after.
+    pub handoff: (f64, f64),
+}
+
+/// The two processors for a round over two threads, or `None` where this process has only one.
+pub fn processors() -> Option<(usize, usize)> {
+    match machine::cpus()[..] {
+        [first, second, ..] => Some((first, second)),
+        _ => None,
+    }
+}
+
+/// Runs `first` and `second` at the same time, each on its processor, between two probes of [`probe::SPAN`].
+///
+/// # Errors
+/// What either says, or that a thread panicked or did not answer a probe.
+pub fn run<A: Send, B: Send>(
+    cpus: (usize, usize),
+    first: impl FnOnce() -> Result<A, String> + Send,
+    second: impl FnOnce() -> Result<B, String> + Send,
+) -> Result<Pair<A, B>, String> {
+    run_for(probe::SPAN, cpus, first, second)
+}
+
+/// As [`run`], with probes of another length.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_for<A: Send, B: Send>(
+    span: Duration,
+    cpus: (usize, usize),
+    first: impl FnOnce() -> Result<A, String> + Send,
+    second: impl FnOnce() -> Result<B, String> + Send,
+) -> Result<Pair<A, B>, String> {
+    let (before, after) = (Line::new(), Line::new());
+    let (before, after) = (&before, &after);
+    let (first, second) = thread::scope(|scope| {
+        let first = scope.spawn(move || {
+            machine::pin(cpus.0);
+            let before = before.ping(span)?;
+            let outcome = or_abandon(after, first)?;
+            Ok((outcome, (before, after.ping(span)?)))
+        });
+        let second = scope.spawn(move || {
+            machine::pin(cpus.1);
+            before.pong()?;
+            let outcome = or_abandon(after, second)?;
+            after.pong()?;
+            Ok(outcome)
+        });
+        (first.join(), second.join())
+    });
+    // Where one fails the other misses it in the second probe: the cause is told, and not the consequence.
+    let first: Result<_, String> = first.unwrap_or_else(|panic| Err(told(&*panic)));
+    let second: Result<_, String> = second.unwrap_or_else(|panic| Err(told(&*panic)));
+    match (first, second) {
+        (Ok((first, handoff)), Ok(second)) => Ok(Pair { first, second, handoff }),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        (Err(consequence), Err(cause)) if consequence == probe::NO_ANSWER => Err(cause),
+        (Err(cause), Err(_)) => Err(cause),
+    }
+}
+
+/// Runs one side; if that fails or panics, the other side does not wait in the second probe.
+fn or_abandon<T>(after: &Line, side: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    struct Abandons<'l>(Option<&'l Line>);
+    impl Drop for Abandons<'_> {
+        fn drop(&mut self) {
+            if let Some(line) = self.0 {
+                line.abandon();
+            }
+        }
+    }
+    let mut abandons = Abandons(Some(after));
+    let outcome = side()?;
+    abandons.0 = None;
+    Ok(outcome)
+}
+
+/// What a thread said when it panicked.
+fn told(panic: &(dyn std::any::Any + Send)) -> String {
+    let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
+    let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("a thread panicked: {}", said.as_deref().unwrap_or("without a word"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CPUS: (usize, usize) = (0, 1);
+
+    #[test]
+    fn both_run_between_two_probes() {
+        let pair = run_for(Duration::from_micros(100), CPUS, || Ok(1), || Ok("two"));
+        let Ok(Pair { first, second, handoff }) = pair else { panic!("{pair:?}") };
+        assert_eq!((first, second), (1, "two"));
+        assert!(handoff.0 > 0.0 && handoff.1 > 0.0);
+    }
+
+    #[test]
+    fn the_cause_of_a_failure_is_told() {
+        let bad = || Err::<(), _>("lost".to_owned());
+        for outcome in [run(CPUS, bad, || Ok(())), run(CPUS, || Ok(()), bad)] {
+            assert_eq!(outcome.map(drop), Err("lost".to_owned()));
+        }
+        let outcome = run(CPUS, || Ok(()), || -> Result<(), String> { panic!("no message {}", 7) });
+        assert_eq!(outcome.map(drop), Err("a thread panicked: no message 7".to_owned()));
+    }
+}
