@@ -30,6 +30,7 @@ pub mod peers;
 pub mod probe;
 // pub mod readme;
 pub mod recorder;
+pub mod scene;
 pub mod side;
 // pub mod report;
 pub mod workload;

@@ -3,21 +3,17 @@
 
 use std::hint::black_box;
 
-use smd_lockfree::{Bus, Class, Clock, Outgoing, Participant, Sent};
+use smd_lockfree::{Clock, Outgoing, Sent};
 
-use crate::payload::{LEN, Tally, fill};
+use crate::payload::LEN;
+use crate::scene::{OTHER, ROUND, Scene, WANTED, nothing_left};
 
-/// Messages that are sent before they are drained.
-const ROUND: usize = 256;
 /// Messages in a batch, and in a drain.
 const BURST: usize = 32;
 /// Messages in all that count.
 const COUNTED: usize = 16 * 1024;
 /// Messages before them: the pools are filled and the window has its length.
 const WARM_UP: usize = 4 * 1024;
-
-const WANTED: Class = Class::NETWORK;
-const OTHER: Class = Class::METRICS;
 
 /// The name by which callgrind knows [`section`].
 pub const SECTION: &str = "*instructions_are_counted_here*";
@@ -102,57 +98,10 @@ fn rounds<S>(
     Ok(total)
 }
 
-/// A bus whose time stands still, one participant that wants what is sent and one that does not.
-struct Scene {
-    bus: Bus,
-    sender: smd_lockfree::Sender,
-    wanting: Participant,
-    other: Participant,
-    payloads: Box<[[u8; LEN]; ROUND]>,
-    sent: u64,
-    tally: Tally,
-}
-
-impl Scene {
-    fn new() -> Result<Scene, String> {
-        let (clock, _) = Clock::manual();
-        let bus = Bus::builder().clock(clock).build().map_err(|error| error.to_string())?;
-        let register = |mask| bus.register(mask).map_err(|error| error.to_string());
-        let (wanting, other) = (register(WANTED)?, register(OTHER)?);
-        let sender = bus.sender();
-        let payloads = Box::new([[0; LEN]; ROUND]);
-        Ok(Scene { bus, sender, wanting, other, payloads, sent: 0, tally: Tally::default() })
-    }
-
-    /// The next `count` payloads.
-    fn fill(&mut self, count: usize) {
-        for (payload, n) in self.payloads.iter_mut().take(count).zip(self.sent..) {
-            fill(payload, n);
-        }
-        self.sent += count as u64;
-    }
-
-    /// The next `count` messages, sent off the count.
-    fn send(&mut self, class: Class, count: usize) -> Result<(), String> {
-        self.fill(count);
-        for payload in self.payloads.iter().take(count) {
-            let sent = self.sender.send(class, payload).map_err(|error| error.to_string())?;
-            if !sent.is_queued() {
-                return Err("a message was not wanted".to_owned());
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether all that was sent arrives, and nothing else.
-    fn check(&mut self) -> Result<(), String> {
-        let Scene { wanting, other, tally, sent, .. } = self;
-        let receive = |participant: &mut Participant, tally: &mut Tally| {
-            participant.drain(|message| tally.absorb(message.bytes())).map(drop)
-        };
-        receive(wanting, tally).and_then(|()| receive(other, tally)).map_err(|e| e.to_string())?;
-        tally.check(*sent)
-    }
+/// A bus whose time stands still, with one participant of either kind.
+fn scene() -> Result<Scene, String> {
+    let (clock, _) = Clock::manual();
+    Scene::new(clock, 1, 1)
 }
 
 fn empty() -> Result<u64, String> {
@@ -166,7 +115,7 @@ fn send() -> Result<u64, String> {
         let queued = |payload| matches!(scene.sender.send(WANTED, payload), Ok(Sent::Queued(_)));
         scene.payloads.iter().map(|payload| u64::from(queued(black_box(payload)))).sum()
     };
-    rounds(&mut Scene::new()?, ROUND, filled, work, Scene::check)
+    rounds(&mut scene()?, ROUND, filled, work, Scene::check)
 }
 
 fn bus_send() -> Result<u64, String> {
@@ -174,7 +123,7 @@ fn bus_send() -> Result<u64, String> {
         let queued = |payload| matches!(scene.bus.send(WANTED, payload), Ok(Sent::Queued(_)));
         scene.payloads.iter().map(|payload| u64::from(queued(black_box(payload)))).sum()
     };
-    rounds(&mut Scene::new()?, ROUND, filled, work, Scene::check)
+    rounds(&mut scene()?, ROUND, filled, work, Scene::check)
 }
 
 fn filled(scene: &mut Scene) -> Result<(), String> {
@@ -193,14 +142,13 @@ fn batch() -> Result<u64, String> {
             std::array::from_fn(|i| Outgoing::new(WANTED, &payloads[i]));
         sender.send_batch(black_box(&batch)).map_or(0, |sent| sent.queued as u64)
     };
-    rounds(&mut Scene::new()?, BURST, before, work, Scene::check)
+    rounds(&mut scene()?, BURST, before, work, Scene::check)
 }
 
-/// With one participant, who wants something else.
+/// With participants who want something else.
 fn unwanted(work: impl FnMut(&mut Scene) -> u64) -> Result<u64, String> {
-    let mut scene = Scene::new()?;
-    scene.wanting.set_mask(OTHER).map_err(|error| error.to_string())?;
-    rounds(&mut scene, ROUND, |_| Ok(()), work, Scene::check)
+    let (clock, _) = Clock::manual();
+    rounds(&mut Scene::new(clock, 0, 1)?, ROUND, |_| Ok(()), work, Scene::check)
 }
 
 fn send_unwanted() -> Result<u64, String> {
@@ -226,43 +174,39 @@ fn alloc_unwanted() -> Result<u64, String> {
 
 fn try_recv() -> Result<u64, String> {
     let work = |scene: &mut Scene| {
-        let mut received = 0;
-        while let Ok(message) = scene.wanting.try_recv() {
-            black_box(message.bytes());
-            received += 1;
-            // What is not there takes another way.
-            if received == ROUND as u64 {
-                break;
-            }
-        }
-        received
+        let participant = &mut scene.wanting[0];
+        // Never one more than there are: nothing is found in another way.
+        let found =
+            |_| u64::from(participant.try_recv().map(|m| black_box(m.bytes()).len()).is_ok());
+        (0..ROUND).map(found).sum()
     };
-    rounds(&mut Scene::new()?, ROUND, |scene| scene.send(WANTED, ROUND), work, nothing_left)
+    rounds(&mut scene()?, ROUND, |scene| scene.send(WANTED, ROUND), work, received)
 }
 
 fn drain() -> Result<u64, String> {
     let work = |scene: &mut Scene| {
-        let drained = scene.wanting.drain(|message| {
+        let drained = scene.wanting[0].drain(|message| {
             black_box(message.bytes());
         });
         drained.map_or(0, |drained| drained as u64)
     };
-    rounds(&mut Scene::new()?, BURST, |scene| scene.send(WANTED, BURST), work, nothing_left)
+    rounds(&mut scene()?, BURST, |scene| scene.send(WANTED, BURST), work, received)
 }
 
-fn nothing_left(scene: &mut Scene) -> Result<(), String> {
-    match scene.wanting.drain(|_| ()) {
-        Ok(0) => Ok(()),
-        other => Err(format!("there was more: {other:?}")),
-    }
+fn received(scene: &mut Scene) -> Result<(), String> {
+    nothing_left(&mut scene.wanting)
 }
 
 fn miss() -> Result<u64, String> {
-    let work = |scene: &mut Scene| match scene.wanting.drain(|_| ()) {
+    let work = |scene: &mut Scene| match scene.wanting[0].drain(|_| ()) {
         Ok(0) => ROUND as u64,
         _ => 0,
     };
-    rounds(&mut Scene::new()?, ROUND, |scene| scene.send(OTHER, ROUND), work, Scene::check)
+    let after = |scene: &mut Scene| match scene.others[0].drain(|_| ()) {
+        Ok(ROUND) => Ok(()),
+        other => Err(format!("the others got {other:?} of {ROUND}")),
+    };
+    rounds(&mut scene()?, ROUND, |scene| scene.send(OTHER, ROUND), work, after)
 }
 
 #[cfg(test)]
