@@ -24,12 +24,14 @@ pub mod alloc;
 pub mod counts;
 #[cfg(target_os = "linux")]
 pub mod drift;
+pub mod driver;
 pub mod machine;
 pub mod payload;
 pub mod peers;
 pub mod probe;
 // pub mod readme;
 pub mod recorder;
+pub mod rows;
 pub mod scene;
 pub mod side;
 // pub mod report;

@@ -17,6 +17,18 @@ pub fn pin(cpu: usize) -> bool {
     system::pin(cpu)
 }
 
+/// Whether the processor has a counter that runs evenly, as far as the system tells: without it each stamp asks the
+/// system. `None` where the system does not say.
+pub fn has_even_counter() -> Option<bool> {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").ok()?;
+    even_counter(&cpuinfo)
+}
+
+fn even_counter(cpuinfo: &str) -> Option<bool> {
+    let flags = field(cpuinfo, "flags")?;
+    Some(flags.split(' ').any(|flag| flag == "constant_tsc" || flag == "nonstop_tsc"))
+}
+
 /// The processor time that this thread has used, where the system counts it.
 pub fn thread_time() -> Option<Duration> {
     system::thread_time()
@@ -36,6 +48,12 @@ pub fn command(bench: &str) -> String {
         env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let separator = if options.is_empty() { "" } else { " -- " };
     format!("cargo bench -p smd-bench --bench {bench}{separator}{}", options.join(" "))
+}
+
+/// The command of this process as it was given to its binary, `smd-bench`.
+pub fn command_line() -> String {
+    let options: Vec<String> = env::args().skip(1).collect();
+    format!("cargo run --release -p smd-bench -- {}", options.join(" "))
 }
 
 #[cfg(target_os = "linux")]
@@ -219,6 +237,14 @@ mod tests {
         assert_eq!(at(0), "1970-01-01 00:00 UTC");
         assert_eq!(at(951_825_599), "2000-02-29 11:59 UTC");
         assert_eq!(at(1_767_225_599), "2025-12-31 23:59 UTC");
+    }
+
+    #[test]
+    fn an_uneven_counter_is_told() {
+        let flags = |flags: &str| format!("processor\t: 0\nflags\t\t: {flags}\n");
+        assert_eq!(even_counter(&flags("fpu tsc constant_tsc sse")), Some(true));
+        assert_eq!(even_counter(&flags("fpu tsc sse")), Some(false));
+        assert_eq!(even_counter("processor\t: 0\nFeatures\t: fp\n"), None);
     }
 
     #[test]

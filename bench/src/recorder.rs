@@ -1,4 +1,8 @@
-//! Rounds: who takes part, in what order they take turns, and what is kept of each.
+//! Rounds: who takes part, and what is kept of each.
+
+mod turns;
+
+pub use turns::{Outcome, Plan, panicked, run, run_while};
 
 use std::time::{Duration, Instant};
 
@@ -32,6 +36,48 @@ impl Stalls {
             self.count += 1;
             self.nanos += nanos;
             self.longest = self.longest.max(nanos);
+        }
+    }
+}
+
+/// The clock of a loop that works as fast as it can: what its messages take on average is known, and a look that comes
+/// much later than that tells of a stop.
+#[derive(Debug)]
+pub struct Gaps {
+    /// When the loop began.
+    pub start: Instant,
+    /// The stops that were seen.
+    pub stalls: Stalls,
+    last: Duration,
+    messages: u64,
+}
+
+impl Gaps {
+    /// The loop begins.
+    pub fn start() -> Gaps {
+        let (last, stalls) = (Duration::ZERO, Stalls::default());
+        Gaps { start: Instant::now(), stalls, last, messages: 0 }
+    }
+
+    /// The time since the start, after so many messages in all.
+    #[inline]
+    pub fn look(&mut self, messages: u64) -> Duration {
+        let now = self.start.elapsed();
+        let gap = now - self.last;
+        if gap > STALL {
+            self.judge(gap, messages - self.messages);
+        }
+        (self.last, self.messages) = (now, messages);
+        now
+    }
+
+    /// Three times the average is usual; what is beyond that, if it is long, is a stop.
+    #[cold]
+    fn judge(&mut self, gap: Duration, messages: u64) {
+        // The first look knows no average.
+        if self.messages > 0 {
+            let usual = self.last.as_nanos() as f64 / self.messages as f64 * messages as f64;
+            self.stalls.see(gap.saturating_sub(Duration::from_nanos((3.0 * usual) as u64)));
         }
     }
 }
@@ -75,6 +121,20 @@ impl Contestant {
         round: impl FnMut(Duration) -> Result<Measured, String> + 'static,
     ) -> Contestant {
         Contestant { side, round: Box::new(round) }
+    }
+
+    /// The same, with a check of what each round measured, or something to add to it.
+    #[must_use]
+    pub fn checked(
+        self,
+        mut check: impl FnMut(&mut Measured) -> Result<(), String> + 'static,
+    ) -> Contestant {
+        let Contestant { side, mut round } = self;
+        Contestant::new(side, move |span| {
+            let mut measured = round(span)?;
+            check(&mut measured)?;
+            Ok(measured)
+        })
     }
 }
 
@@ -164,55 +224,15 @@ impl Round {
     }
 }
 
-/// How many turns, how long each round takes, and the seed of the order.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Plan {
-    /// Turns that count.
-    pub turns: usize,
-    /// Turns before them that do not.
-    pub warm_up: usize,
-    /// Milliseconds of one round.
-    pub millis: u64,
-    /// Seed of the random order.
-    pub seed: u64,
-}
-
-/// Runs every contestant once per turn, in a new random order each turn.
-///
-/// # Errors
-/// The first contestant whose messages were lost, out of order or damaged, or that did not answer.
-pub fn run(
-    plan: Plan,
-    contestants: &mut [Contestant],
-    mut progress: impl FnMut(usize),
-) -> Result<Vec<Round>, String> {
-    let mut order: Vec<usize> = (0..contestants.len()).collect();
-    let mut random = Random::new(plan.seed);
-    let mut rounds = Vec::new();
-    for turn in 0..plan.warm_up + plan.turns {
-        random.shuffle(&mut order);
-        for &index in &order {
-            let contestant = &mut contestants[index];
-            let measured = (contestant.round)(Duration::from_millis(plan.millis))
-                .map_err(|error| format!("{}: {error}", contestant.side.label()))?;
-            if let Some(turn) = turn.checked_sub(plan.warm_up) {
-                rounds.push(Round::new(turn, &contestant.side, measured));
-            }
-        }
-        progress(turn);
-    }
-    Ok(rounds)
-}
-
 /// Measures work on this thread: repeats `step`, which says how many messages it sent, until `span` is over.
 pub fn on_this_thread(span: Duration, mut step: impl FnMut() -> u64) -> Measured {
     let allocations = alloc::allocations();
     let cpu = machine::thread_time();
-    let start = Instant::now();
     let mut messages = 0;
+    let mut gaps = Gaps::start();
     let time = loop {
         messages += step();
-        let elapsed = start.elapsed();
+        let elapsed = gaps.look(messages);
         if elapsed >= span {
             break elapsed;
         }
@@ -223,6 +243,7 @@ pub fn on_this_thread(span: Duration, mut step: impl FnMut() -> u64) -> Measured
         time,
         cpu: cpu.and_then(|before| since(before, machine::thread_time())),
         allocations: allocations.zip(alloc::allocations()).map(|(before, after)| after - before),
+        stalls: gaps.stalls,
         ..Measured::default()
     }
 }
@@ -261,32 +282,26 @@ impl Summary {
     }
 }
 
-/// A small generator for the order of rounds; nothing else depends on its quality.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Random {
-        Random(seed | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn shuffle(&mut self, order: &mut [usize]) {
-        for last in (1..order.len()).rev() {
-            order.swap(last, (self.next() % (last as u64 + 1)) as usize);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::side::{Mode, Scenario};
+
+    #[test]
+    fn a_gap_beyond_what_messages_take_is_a_stop() {
+        let look = |gaps: &mut Gaps, gap: Duration, messages: u64| {
+            gaps.last = gaps.start.elapsed().saturating_sub(gap);
+            gaps.look(messages);
+        };
+        let mut gaps = Gaps::start();
+        gaps.start = Instant::now() - Duration::from_secs(1);
+        // 1000 messages in a second: a gap of 2 ms for two of them is usual, one of 20 ms is not.
+        gaps.messages = 1_000;
+        look(&mut gaps, Duration::from_millis(2), 1_002);
+        assert_eq!(gaps.stalls, Stalls::default());
+        look(&mut gaps, Duration::from_millis(20), 1_004);
+        assert_eq!(gaps.stalls.count, 1);
+        assert!(gaps.stalls.longest > 10_000_000, "{:?}", gaps.stalls);
+    }
 
     #[test]
     fn the_median_stands_in_the_middle() {
@@ -294,32 +309,5 @@ mod tests {
         let odd = Summary::of([3.0, 1.0, 9.0]).map(|s| (s.rounds, s.median, s.least, s.greatest));
         assert_eq!(odd, Some((3, 3.0, 1.0, 9.0)));
         assert_eq!(Summary::of([4.0, 1.0, 2.0, 9.0]).map(|s| s.median), Some(3.0));
-    }
-
-    #[test]
-    fn every_contestant_has_one_round_a_turn() {
-        let side = |name| {
-            let side = Side::new(Scenario::T2s, name, Mode::Single, 1);
-            Contestant::new(side, |span| Ok(on_this_thread(span, || 1)))
-        };
-        let plan = Plan { turns: 3, warm_up: 2, millis: 0, seed: 7 };
-        let rounds = run(plan, &mut [side("a"), side("b")], |_| ()).unwrap_or_default();
-        for turn in 0..3 {
-            for name in ["a", "b"] {
-                let of = |round: &&Round| round.turn == turn && round.side.contender == name;
-                assert_eq!(rounds.iter().filter(of).count(), 1);
-            }
-        }
-    }
-
-    #[test]
-    fn a_failing_round_ends_the_run() {
-        let side = Side::new(Scenario::T2s, "a", Mode::Single, 8);
-        let mut sides = [Contestant::new(side, |_| Err("lost".to_owned()))];
-        let plan = Plan { turns: 1, warm_up: 0, millis: 0, seed: 0 };
-        assert_eq!(
-            run(plan, &mut sides, |_| ()).map(|_| ()),
-            Err("T2S a single to 8: lost".to_owned())
-        );
     }
 }

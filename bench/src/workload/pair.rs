@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::machine;
 use crate::probe::{self, Line};
+use crate::recorder::panicked;
 
 /// What a round over two threads brought.
 #[derive(Debug)]
@@ -69,8 +70,8 @@ pub fn run_for<A: Send, B: Send>(
         (first.join(), second.join())
     });
     // Where one fails the other misses it in the second probe: the cause is told, and not the consequence.
-    let first: Result<_, String> = first.unwrap_or_else(|panic| Err(told(&*panic)));
-    let second: Result<_, String> = second.unwrap_or_else(|panic| Err(told(&*panic)));
+    let first: Result<_, String> = first.unwrap_or_else(|panic| Err(panicked(&*panic)));
+    let second: Result<_, String> = second.unwrap_or_else(|panic| Err(panicked(&*panic)));
     match (first, second) {
         (Ok((first, handoff)), Ok(second)) => Ok(Pair { first, second, handoff }),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
@@ -93,13 +94,6 @@ fn or_abandon<T>(after: &Line, side: impl FnOnce() -> Result<T, String>) -> Resu
     let outcome = side()?;
     abandons.0 = None;
     Ok(outcome)
-}
-
-/// What a thread said when it panicked.
-fn told(panic: &(dyn std::any::Any + Send)) -> String {
-    let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
-    let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("a thread panicked: {}", said.as_deref().unwrap_or("without a word"))
 }
 
 #[cfg(test)]

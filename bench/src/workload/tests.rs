@@ -1,0 +1,108 @@
+//! Every scenario that sends as fast as it can, over every peer: a round is valid, and measures what its side says.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::*;
+use crate::recorder::{Plan, run_while};
+use crate::side::{Mode, Scenario};
+
+/// Each of these tests needs both processors for itself.
+static PROCESSORS: Mutex<()> = Mutex::new(());
+
+fn one_round_each(scenario: Scenario) {
+    let _both = PROCESSORS.lock().unwrap_or_else(PoisonError::into_inner);
+    let context = Context { cpus: Some((0, 1)), ..Context::new(true) };
+    let entry = all().into_iter().find(|entry| entry.scenario == scenario).expect("it is there");
+    let mut contestants = (entry.contestants)(&context);
+    let mut sides: Vec<_> = contestants.iter().map(|contestant| contestant.side.clone()).collect();
+    let plan = Plan { turns: 1, warm_up: 0, millis: 1, seed: 1 };
+    let outcome = run_while(plan, &mut contestants, |_| true);
+    assert_eq!(outcome.failed, [], "{scenario:?}");
+    assert_eq!(outcome.rounds.len(), sides.len());
+    for round in &outcome.rounds {
+        assert!(round.messages > 0 && round.figure > 0.0, "{round:?}");
+        let across = scenario != Scenario::T2s && !round.side.variant.ends_with("one thread");
+        assert_eq!(round.handoff.is_some(), across);
+    }
+    sides.sort();
+    let count = sides.len();
+    sides.dedup();
+    assert_eq!(sides.len(), count, "two sides of {scenario:?} are the same row");
+    assert!(sides.iter().any(|side| side.contender == "smd"));
+}
+
+#[test]
+fn t1_is_valid() {
+    one_round_each(Scenario::T1);
+}
+
+#[test]
+fn t2_is_valid() {
+    one_round_each(Scenario::T2);
+}
+
+#[test]
+fn t2s_is_valid() {
+    one_round_each(Scenario::T2s);
+}
+
+#[test]
+fn t3_is_valid() {
+    one_round_each(Scenario::T3);
+}
+
+#[test]
+fn t7_is_valid() {
+    one_round_each(Scenario::T7);
+}
+
+#[test]
+fn t9_is_valid() {
+    one_round_each(Scenario::T9);
+}
+
+#[test]
+fn one_processor_is_a_message_and_no_panic() {
+    let context = Context { cpus: None, ..Context::new(false) };
+    let missing = missing(&context);
+    assert!(missing.iter().any(|missing| missing == &format!("T1: {ONE_PROCESSOR}")));
+    let mut contestants =
+        [stream::contestant::<crate::peers::Smd, flow::Single>(&context, Scenario::T1, 1)];
+    let plan = Plan { turns: 1, warm_up: 0, millis: 1, seed: 1 };
+    let outcome = run_while(plan, &mut contestants, |_| true);
+    assert_eq!(outcome.failed.len(), 1);
+    assert_eq!(outcome.failed[0].1, ONE_PROCESSOR);
+}
+
+#[test]
+fn every_contender_is_there_in_all_its_modes() {
+    let context = Context { cpus: Some((0, 1)), ..Context::new(false) };
+    let named = contenders(&context);
+    for name in [
+        "smd",
+        "multiqueue2",
+        "disruptor-sp",
+        "disruptor-mp",
+        "tokio-broadcast",
+        "async-broadcast",
+        "bus",
+        "crossbeam-channel",
+        "crossbeam-ArrayQueue",
+        "crossbeam-SegQueue",
+        "kanal",
+        "own-ring",
+        "own-slotseq",
+    ] {
+        assert!(named.contains(&name), "{name}");
+    }
+    let of_t1 = all().remove(0);
+    let sides: Vec<_> = (of_t1.contestants)(&context).into_iter().map(|c| c.side).collect();
+    for (name, modes) in [("smd", 3), ("multiqueue2", 3), ("own-ring", 2), ("disruptor-sp", 2)] {
+        let found: Vec<Mode> = sides
+            .iter()
+            .filter(|side| side.contender == name && side.variant.is_empty())
+            .map(|side| side.mode)
+            .collect();
+        assert_eq!(found.len(), modes, "{name}: {found:?}");
+    }
+}
