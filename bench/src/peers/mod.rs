@@ -15,6 +15,8 @@ mod disruptor;
 mod fan_out;
 mod form;
 mod kanal;
+#[cfg(feature = "lws")]
+mod lws;
 mod multiqueue2;
 mod own_ring;
 mod own_slots;
@@ -31,6 +33,8 @@ pub use crossbeam_channel::CrossbeamChannels;
 pub use disruptor::{DisruptorMp, DisruptorSp};
 pub use form::{Form, Message, Shared, Slot};
 pub use kanal::KanalChannels;
+#[cfg(feature = "lws")]
+pub use lws::{Loop, LwsSmd};
 pub use multiqueue2::{Multiqueue2, Multiqueue2Asleep};
 pub use own_ring::OwnRing;
 pub use own_slots::OwnSlots;

@@ -15,6 +15,8 @@ mod ending;
 pub mod flow;
 pub mod latency;
 pub mod many;
+#[cfg(feature = "lws")]
+pub mod original;
 pub mod pace;
 pub mod pair;
 pub mod sizes;

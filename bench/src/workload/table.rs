@@ -67,6 +67,11 @@ pub fn missing(context: &Context) -> Vec<String> {
     if cfg!(not(feature = "iceoryx2")) {
         missing.push("iceoryx2: built without the feature `iceoryx2`".to_owned());
     }
+    if cfg!(not(feature = "lws")) {
+        missing.push(
+            "lws_smd: built without the feature `lws`, which wants libwebsockets-dev".to_owned(),
+        );
+    }
     if crate::machine::has_even_counter() == Some(false) {
         missing.push(
             "a counter that runs evenly: the processor has none, so each stamp asks the system, and costs what that costs"
@@ -145,6 +150,11 @@ fn t1(context: &Context) -> Contestants {
     both::<Tokio<true>>(context, &mut to);
     each_peer!(asleep: blocking(context, &mut to));
     blocking::<OneBus>(context, &mut to);
+    #[cfg(feature = "lws")]
+    {
+        both::<crate::peers::LwsSmd>(context, &mut to);
+        blocking::<crate::peers::LwsSmd>(context, &mut to);
+    }
     shared::<Multiqueue2<Shared>>(context, &mut to);
     shared::<DisruptorSp<Shared>>(context, &mut to);
     shared::<DisruptorMp<Shared>>(context, &mut to);
@@ -190,6 +200,8 @@ fn t2s(context: &Context) -> Contestants {
     each_peer!(all: burst(context, &mut to));
     // Nothing can be lost here: it needs no credits.
     burst::<Tokio<false>>(context, &mut to);
+    #[cfg(feature = "lws")]
+    to.extend([1, 8].map(|participants| super::original::contestant(context, participants)));
     to
 }
 
@@ -217,6 +229,8 @@ fn t4(context: &Context) -> Contestants {
     let mut to = Vec::new();
     each_peer!(all: one_way(context, &mut to));
     one_way::<Tokio<false>>(context, &mut to);
+    #[cfg(feature = "lws")]
+    one_way::<crate::peers::LwsSmd>(context, &mut to);
     to
 }
 
@@ -227,5 +241,7 @@ fn t4r(context: &Context) -> Contestants {
     let mut to = Vec::new();
     each_peer!(all: round_trip(context, &mut to));
     round_trip::<Tokio<false>>(context, &mut to);
+    #[cfg(feature = "lws")]
+    round_trip::<crate::peers::LwsSmd>(context, &mut to);
     to
 }
