@@ -17,6 +17,9 @@
 //! round checks that nothing was lost, that the order was right and that the bytes were right. Rounds are short and
 //! take turns in random order, so that what the host does to the machine falls on all sides alike. A round over two
 //! threads is framed by two probes of the distance between the two processors; see [`probe`].
+//!
+//! Two peers are behind features, since they are heavy or want something installed: `iceoryx2`, and `lws`, which is
+//! `lws_smd` of libwebsockets (on Debian: `apt-get install -y gcc libwebsockets-dev`).
 
 #![deny(unsafe_code)]
 

@@ -19,6 +19,7 @@ mod ffi;
 #[cfg(test)]
 mod tests;
 
+use std::hint;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -29,6 +30,10 @@ pub use ffi::Loop;
 use ffi::{Alarm, DEPTH};
 
 use super::{Batches, Blocks, Opened, Peer, Seen, Setup, Stamps, one_by_one};
+
+/// Looks at a mutex that is taken, before one sleeps: longer than a full queue takes to be delivered, so that on two
+/// processors nobody pays for being woken.
+const LOOKS: u32 = 500;
 
 /// `lws_smd` with one participant, whose loop another thread pumps.
 #[derive(Debug)]
@@ -62,6 +67,12 @@ pub struct Receiver {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Loop> {
+        for _ in 0..LOOKS {
+            if let Ok(lws) = self.lws.try_lock() {
+                return lws;
+            }
+            hint::spin_loop();
+        }
         // Who panicked did so outside of the library.
         self.lws.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -81,7 +81,7 @@ fn nothing_is_lost_between_threads() {
 fn a_sleeper_wakes_for_every_message() {
     let one = |sender: &mut Sender, n: u64, _: usize| {
         LwsSmd::send_blocking(sender, n);
-        if n % 100 == 0 {
+        if n.is_multiple_of(100) {
             // Long enough for the receiver to fall asleep.
             thread::sleep(Duration::from_millis(1));
         }
