@@ -34,7 +34,7 @@ pub use disruptor::{DisruptorMp, DisruptorSp};
 pub use form::{Form, Message, Shared, Slot};
 pub use kanal::KanalChannels;
 #[cfg(feature = "lws")]
-pub use lws::{Loop, LwsSmd};
+pub use lws::{Loop, LwsSmd, LwsSmdInPoll};
 pub use multiqueue2::{Multiqueue2, Multiqueue2Asleep};
 pub use own_ring::OwnRing;
 pub use own_slots::OwnSlots;

@@ -230,7 +230,15 @@ fn t4(context: &Context) -> Contestants {
     each_peer!(all: one_way(context, &mut to));
     one_way::<Tokio<false>>(context, &mut to);
     #[cfg(feature = "lws")]
-    one_way::<crate::peers::LwsSmd>(context, &mut to);
+    {
+        use crate::peers::{LwsSmd, LwsSmdInPoll};
+        one_way::<LwsSmd>(context, &mut to);
+        let others = to.len();
+        one_way::<LwsSmdInPoll>(context, &mut to);
+        for contestant in &mut to[others..] {
+            contestant.side = contestant.side.clone().variant(LwsSmdInPoll::VARIANT);
+        }
+    }
     to
 }
 

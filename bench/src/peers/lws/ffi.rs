@@ -49,7 +49,7 @@ unsafe extern "C" {
 
     fn smd_lws_open() -> *mut Opaque;
     fn smd_lws_wake_descriptor(context: *mut Opaque) -> c_int;
-    safe fn smd_lws_sleep(descriptor: c_int);
+    safe fn smd_lws_sleep(descriptor: c_int, timeout: c_int);
 }
 
 /// A context with its loop, its queue, and participants that all want [`CLASS`].
@@ -189,7 +189,12 @@ pub struct Alarm(c_int);
 impl Alarm {
     /// Sleeps until the loop has something to do.
     pub fn sleep(self) {
-        smd_lws_sleep(self.0);
+        smd_lws_sleep(self.0, -1);
+    }
+
+    /// The same, for so many milliseconds at most.
+    pub fn sleep_for(self, millis: u16) {
+        smd_lws_sleep(self.0, c_int::from(millis));
     }
 }
 

@@ -10,7 +10,8 @@
 //! Its documentation lets any thread send. In this version that stalls, or ends in an assertion, since a sender takes
 //! no lock while messages are delivered; so one mutex stands around each send and each round of the loop. A loop that
 //! goes round without a pause would hold it nearly all the time: the receiver takes it when something is queued, which
-//! it sees from a counter beside it. That is quicker than what its users have, who sleep in the loop's `poll`.
+//! it sees from a counter beside it. That is quicker than what its users have, who sleep in the loop's `poll`: those are
+//! [`LwsSmdInPoll`], and the calls that wait.
 //!
 //! Our stamp and the payload are written into the message's own memory; the class travels with it. The library stamps
 //! too, in microseconds, stamped or not.
@@ -35,6 +36,9 @@ use super::{Batches, Blocks, Opened, Peer, Seen, Setup, Stamps, one_by_one};
 /// processors nobody pays for being woken.
 const LOOKS: u32 = 500;
 
+/// Milliseconds in `poll` without a message.
+const NAP: u16 = 10;
+
 /// `lws_smd` with one participant, whose loop another thread pumps.
 #[derive(Debug)]
 pub struct LwsSmd;
@@ -42,6 +46,15 @@ pub struct LwsSmd;
 impl LwsSmd {
     /// Messages that its queue holds.
     pub const DEPTH: u64 = DEPTH;
+}
+
+/// The same with a receiver as its users have it: asleep in `poll` whenever nothing is queued.
+#[derive(Debug)]
+pub struct LwsSmdInPoll;
+
+impl LwsSmdInPoll {
+    /// The variant's name in tables.
+    pub const VARIANT: &'static str = "loop in poll";
 }
 
 /// What the sending and the receiving thread share.
@@ -145,6 +158,27 @@ impl Peer for LwsSmd {
         if receiver.shared.sent.load(Ordering::Acquire) == receiver.received {
             return 0;
         }
+        receiver.service(each)
+    }
+}
+
+impl Peer for LwsSmdInPoll {
+    const NAME: &'static str = LwsSmd::NAME;
+    const SEVERAL_SENDERS: bool = LwsSmd::SEVERAL_SENDERS;
+    type Sender = Sender;
+    type Receiver = Receiver;
+
+    fn open(setup: &Setup<'_>) -> Opened<Self> {
+        LwsSmd::open(setup)
+    }
+
+    fn send(sender: &mut Sender, first: u64, count: usize) -> usize {
+        LwsSmd::send(sender, first, count)
+    }
+
+    fn drain(receiver: &mut Receiver, each: &mut impl FnMut(&Seen<'_>)) -> usize {
+        // Not for ever: who waits for a lost message must see that.
+        receiver.alarm.sleep_for(NAP);
         receiver.service(each)
     }
 }

@@ -8,6 +8,7 @@
 #include <libwebsockets.h>
 
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -92,11 +93,11 @@ smd_lws_wake_descriptor(struct lws_context *context)
 	return found;
 }
 
-/* Sleeps until a descriptor is readable, or a signal comes. */
+/* Sleeps until a descriptor is readable, a signal comes, or so many milliseconds are over; negative for ever. */
 void
-smd_lws_sleep(int descriptor)
+smd_lws_sleep(int descriptor, int timeout)
 {
 	struct pollfd asked = { .fd = descriptor, .events = POLLIN };
 
-	poll(&asked, 1, -1);
+	poll(&asked, 1, timeout);
 }

@@ -66,6 +66,10 @@ fn poll(receiver: &mut Receiver, tally: &mut Tally) -> usize {
     LwsSmd::drain(receiver, &mut absorb(tally))
 }
 
+fn in_poll(receiver: &mut Receiver, tally: &mut Tally) -> usize {
+    LwsSmdInPoll::drain(receiver, &mut absorb(tally))
+}
+
 fn sleep(receiver: &mut Receiver, tally: &mut Tally) -> usize {
     LwsSmd::receive_blocking(receiver, &mut absorb(tally))
 }
@@ -75,6 +79,7 @@ fn nothing_is_lost_between_threads() {
     stream(1, 10_000, LwsSmd::send, poll);
     stream(1, 10_000, LwsSmd::send_batch, poll);
     stream(3, 3_000, LwsSmd::send, poll);
+    stream(1, 3_000, LwsSmdInPoll::send, in_poll);
 }
 
 #[test]
