@@ -18,6 +18,8 @@ mod form;
 #[cfg(feature = "iceoryx2")]
 mod iceoryx2;
 mod kanal;
+#[cfg(feature = "lws")]
+mod lws;
 mod multiqueue2;
 mod own_ring;
 mod own_slots;
@@ -36,6 +38,8 @@ pub use form::{Form, Message, Shared, Slot};
 #[cfg(feature = "iceoryx2")]
 pub use iceoryx2::Iceoryx2;
 pub use kanal::KanalChannels;
+#[cfg(feature = "lws")]
+pub use lws::{Loop, LwsSmd, LwsSmdInPoll};
 pub use multiqueue2::{Multiqueue2, Multiqueue2Asleep};
 pub use own_ring::OwnRing;
 pub use own_slots::OwnSlots;

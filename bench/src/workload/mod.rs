@@ -25,6 +25,8 @@ pub mod latency;
 pub mod many;
 pub mod memory;
 pub mod miss;
+#[cfg(feature = "lws")]
+pub mod original;
 pub mod pace;
 pub mod pair;
 pub mod sizes;

@@ -77,6 +77,11 @@ pub fn missing(context: &Context) -> Vec<String> {
     if cfg!(not(feature = "iceoryx2")) {
         missing.push("iceoryx2: built without the feature `iceoryx2`".to_owned());
     }
+    if cfg!(not(feature = "lws")) {
+        missing.push(
+            "lws_smd: built without the feature `lws`, which wants libwebsockets-dev".to_owned(),
+        );
+    }
     if crate::machine::has_even_counter() == Some(false) {
         missing.push(
             "a counter that runs evenly: the processor has none, so each stamp asks the system, and costs what that costs"
@@ -156,6 +161,11 @@ fn t1(context: &Context) -> Contestants {
     both::<Tokio<true>>(context, &mut to);
     each_peer!(asleep: blocking(context, &mut to));
     blocking::<OneBus>(context, &mut to);
+    #[cfg(feature = "lws")]
+    {
+        both::<crate::peers::LwsSmd>(context, &mut to);
+        blocking::<crate::peers::LwsSmd>(context, &mut to);
+    }
     shared::<Multiqueue2<Shared>>(context, &mut to);
     shared::<DisruptorSp<Shared>>(context, &mut to);
     shared::<DisruptorMp<Shared>>(context, &mut to);
@@ -203,6 +213,8 @@ fn t2s(context: &Context) -> Contestants {
     each_peer!(all: burst(context, &mut to));
     // Nothing can be lost here: it needs no credits.
     burst::<Tokio<false>>(context, &mut to);
+    #[cfg(feature = "lws")]
+    to.extend([1, 8].map(|participants| super::original::contestant(context, participants)));
     to
 }
 
@@ -238,6 +250,16 @@ fn t4(context: &Context) -> Contestants {
     each_peer!(all: one_way(context, &mut to));
     // With credits: the host stops a receiver for longer than the channel has room, now and then.
     one_way::<Tokio<true>>(context, &mut to);
+    #[cfg(feature = "lws")]
+    {
+        use crate::peers::{LwsSmd, LwsSmdInPoll};
+        one_way::<LwsSmd>(context, &mut to);
+        let others = to.len();
+        one_way::<LwsSmdInPoll>(context, &mut to);
+        for contestant in &mut to[others..] {
+            contestant.side = contestant.side.clone().variant(LwsSmdInPoll::VARIANT);
+        }
+    }
     to
 }
 
@@ -248,5 +270,7 @@ fn t4r(context: &Context) -> Contestants {
     let mut to = Vec::new();
     each_peer!(all: round_trip(context, &mut to));
     round_trip::<Tokio<true>>(context, &mut to);
+    #[cfg(feature = "lws")]
+    round_trip::<crate::peers::LwsSmd>(context, &mut to);
     to
 }

@@ -111,6 +111,23 @@ fn t9_is_valid() {
     one_round_each(Scenario::T9);
 }
 
+#[cfg(feature = "lws")]
+#[test]
+fn the_original_is_valid_everywhere() {
+    let _both = PROCESSORS.lock().unwrap_or_else(PoisonError::into_inner);
+    let context = Context { cpus: Some((0, 1)), ..Context::new(true) };
+    let mut contestants: Vec<_> =
+        all().iter().flat_map(|entry| (entry.contestants)(&context)).collect();
+    contestants.retain(|contestant| contestant.side.contender == "lws_smd");
+    let plan = Plan { turns: 1, warm_up: 0, millis: 5, seed: 1 };
+    let outcome = run_while(plan, &mut contestants, |_| true);
+    assert_eq!(outcome.failed, []);
+    let mut scenarios: Vec<_> = outcome.rounds.iter().map(|round| round.side.scenario).collect();
+    scenarios.sort_unstable();
+    scenarios.dedup();
+    assert_eq!(scenarios, [Scenario::T1, Scenario::T2s, Scenario::T4, Scenario::T4r]);
+}
+
 #[test]
 fn one_processor_is_a_message_and_no_panic() {
     let context = Context { cpus: None, ..Context::new(false) };
@@ -142,6 +159,8 @@ fn every_contender_is_there_in_all_its_modes() {
         "kanal",
         "own-ring",
         "own-slotseq",
+        #[cfg(feature = "lws")]
+        "lws_smd",
     ] {
         assert!(named.contains(&name), "{name}");
     }
