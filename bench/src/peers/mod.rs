@@ -44,7 +44,7 @@ pub use multiqueue2::{Multiqueue2, Multiqueue2Asleep};
 pub use own_ring::OwnRing;
 pub use own_slots::OwnSlots;
 pub use seg_queue::SegQueues;
-pub use smd::{Smd, SmdSized, door as smd_door};
+pub use smd::{Smd, SmdExpiring, SmdSized, door as smd_door};
 pub use tokio_broadcast::Tokio;
 
 use smd_lockfree::{Class, Clock};
@@ -112,6 +112,12 @@ pub trait Peer: Sized + 'static {
     /// Receives what is there, in the peer's best way; gives what it wants of that to `each`, and returns how many
     /// messages were taken.
     fn drain(receiver: &mut Self::Receiver, each: &mut impl FnMut(&Seen<'_>)) -> usize;
+
+    /// The same for a thread that does nothing but serve this receiver, where the peer has a way of its own for that.
+    #[inline]
+    fn drain_alone(receiver: &mut Self::Receiver, each: &mut impl FnMut(&Seen<'_>)) -> usize {
+        Self::drain(receiver, each)
+    }
 }
 
 /// Sending several messages with one stamp.

@@ -1,9 +1,10 @@
-//! This project's bus, with its defaults: backpressure, a time to live of 2 s, participants that could be asleep.
+//! This project's bus: backpressure, participants that could be asleep; without a time to live, since no other
+//! contender looks for one, and as a variant with its default of 2 s.
 
-use std::array;
+use std::time::Duration;
 
 use smd_lockfree::{
-    BatchError, Bus, Class, Message, Outgoing, Participant, RecvError, SendError, Sender, Sent,
+    BatchError, Bus, Class, Message, Participant, RecvError, SendError, Sender, Sent,
 };
 
 use super::{BURST, Batches, Blocks, CLASS, Door, Joins, Opened, Peer, Seen, Setup, one_by_one};
@@ -12,30 +13,59 @@ use crate::payload::{LEN, fill};
 /// `smd-lockfree`, with the payload that all peers have.
 pub type Smd = SmdSized<LEN>;
 
-/// `smd-lockfree`, with payloads of `L` bytes.
-#[derive(Debug)]
-pub struct SmdSized<const L: usize>;
+/// The same, with messages that expire.
+pub type SmdExpiring = SmdSized<LEN, true>;
 
-impl<const L: usize> Peer for SmdSized<L> {
+/// `smd-lockfree`, with payloads of `L` bytes; their time to live is 2 s, or off.
+#[derive(Debug)]
+pub struct SmdSized<const L: usize, const EXPIRES: bool = false>;
+
+/// The default of the bus.
+const TIME_TO_LIVE: Duration = Duration::from_secs(2);
+
+/// How long a thread that serves one participant stays away from the senders' lines when it has found nothing.
+const PAUSE: Duration = Duration::from_nanos(2_500);
+
+/// A sender, and what it fills before it sends a batch.
+#[derive(Debug)]
+pub struct Sending<const L: usize> {
+    sender: Sender,
+    payloads: Box<[[u8; L]; BURST]>,
+}
+
+impl<const L: usize> From<Sender> for Sending<L> {
+    fn from(sender: Sender) -> Sending<L> {
+        Sending { sender, payloads: Box::new([[0; L]; BURST]) }
+    }
+}
+
+impl SmdExpiring {
+    /// The name of the variant.
+    pub const VARIANT: &'static str = "time to live 2 s";
+}
+
+impl<const L: usize, const EXPIRES: bool> Peer for SmdSized<L, EXPIRES> {
     const NAME: &'static str = "smd";
     const SEVERAL_SENDERS: bool = true;
-    type Sender = Sender;
+    type Sender = Sending<L>;
     type Receiver = Participant;
 
     fn open(setup: &Setup<'_>) -> Opened<Self> {
         let bus = Bus::builder()
             .clock(setup.clock.clone())
             .depth(setup.capacity)
+            .time_to_live(EXPIRES.then_some(TIME_TO_LIVE))
             .build()
             .map_err(|error| error.to_string())?;
         let participants: Result<Vec<_>, _> =
             (0..setup.receivers).map(|_| bus.register(CLASS)).collect();
-        let senders = (0..setup.senders).map(|_| bus.sender()).collect();
+        let sending = |_| Sending::from(bus.sender());
+        let senders = (0..setup.senders).map(sending).collect();
         Ok((senders, participants.map_err(|error| error.to_string())?))
     }
 
     #[inline]
-    fn send(sender: &mut Sender, first: u64, count: usize) -> usize {
+    fn send(Sending { sender, .. }: &mut Sending<L>, first: u64, count: usize) -> usize {
         one_by_one(first, count, |n| {
             let mut payload = [0; L];
             fill(&mut payload, n);
@@ -50,17 +80,24 @@ impl<const L: usize> Peer for SmdSized<L> {
             Err(error) => lost(error),
         }
     }
+
+    #[inline]
+    fn drain_alone(receiver: &mut Participant, each: &mut impl FnMut(&Seen<'_>)) -> usize {
+        match receiver.drain_paced(PAUSE, |message| show(&message, each)) {
+            Ok(drained) => drained,
+            Err(error) => lost(error),
+        }
+    }
 }
 
-impl<const L: usize> Batches for SmdSized<L> {
+impl<const L: usize, const EXPIRES: bool> Batches for SmdSized<L, EXPIRES> {
     #[inline]
-    fn send_batch(sender: &mut Sender, first: u64, count: usize) -> usize {
-        let mut payloads = [[0; L]; BURST];
+    fn send_batch(sending: &mut Sending<L>, first: u64, count: usize) -> usize {
+        let Sending { sender, payloads } = sending;
         for (payload, n) in payloads.iter_mut().take(count).zip(first..) {
             fill(payload, n);
         }
-        let batch: [Outgoing<'_>; BURST] = array::from_fn(|i| Outgoing::new(CLASS, &payloads[i]));
-        match sender.send_batch(&batch[..count]) {
+        match sender.send_equal(CLASS, &payloads[..count]) {
             Ok(sent) => sent.queued,
             Err(BatchError { error: SendError::Full(_), sent, .. }) => sent.queued,
             Err(other) => panic!("a batch that should be queued or refused as full: {other}"),
@@ -68,9 +105,9 @@ impl<const L: usize> Batches for SmdSized<L> {
     }
 }
 
-impl<const L: usize> Blocks for SmdSized<L> {
+impl<const L: usize, const EXPIRES: bool> Blocks for SmdSized<L, EXPIRES> {
     #[inline]
-    fn send_blocking(sender: &mut Sender, n: u64) {
+    fn send_blocking(Sending { sender, .. }: &mut Sending<L>, n: u64) {
         let mut payload = [0; L];
         fill(&mut payload, n);
         while !queued(sender.send_wait(CLASS, &payload, None)) {}
@@ -86,8 +123,8 @@ impl<const L: usize> Blocks for SmdSized<L> {
     }
 }
 
-impl<const L: usize> Joins for SmdSized<L> {
-    fn door(_: &Sender, receiver: &Participant) -> Door {
+impl<const L: usize, const EXPIRES: bool> Joins for SmdSized<L, EXPIRES> {
+    fn door(_: &Sending<L>, receiver: &Participant) -> Door {
         door(receiver, CLASS)
     }
 }

@@ -160,9 +160,10 @@ impl Ending {
     ) -> Instant {
         let mut idle_since = None;
         loop {
+            let alone = inboxes.len() == 1;
             let mut drained = 0;
             for inbox in inboxes.iter_mut() {
-                drained += inbox.drain();
+                drained += if alone { inbox.drain_alone() } else { inbox.drain() };
             }
             if drained > 0 {
                 idle_since = None;

@@ -67,6 +67,13 @@ impl<P: Peer> Inbox<P> {
         P::drain(receiver, &mut |seen: &Seen<'_>| tally.absorb(seen.payload))
     }
 
+    /// Takes what is there, on a thread that does nothing else.
+    #[inline]
+    pub fn drain_alone(&mut self) -> usize {
+        let Inbox { receiver, tally, .. } = self;
+        P::drain_alone(receiver, &mut |seen: &Seen<'_>| tally.absorb(seen.payload))
+    }
+
     /// The receiver, and its tally.
     pub fn parts(&mut self) -> (&mut P::Receiver, &mut Tally) {
         (&mut self.receiver, &mut self.tally)

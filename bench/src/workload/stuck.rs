@@ -54,7 +54,7 @@ fn side<W: Way<Smd>>(context: &Context, with_stuck: bool) -> Contestant {
             sender.send(CLASS, &[0; LEN]).map_err(|error| text(&error))?;
         }
         let fast: Result<Vec<_>, _> = (0..FAST).map(|_| bus.register(CLASS)).collect();
-        Ok((vec![sender], fast.map_err(|error| text(&error))?))
+        Ok((vec![sender.into()], fast.map_err(|error| text(&error))?))
     };
     stream::opened::<Smd, W>(context, side, LEN, open).checked(move |measured| {
         let Some(stuck) = &*stuck.borrow() else { return Ok(()) };

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::peers::{
     ArrayQueues, AsyncBroadcast, Batches, Blocks, CrossbeamChannels, DisruptorMp, DisruptorSp,
     KanalChannels, Multiqueue2, Multiqueue2Asleep, OneBus, OwnRing, OwnSlots, Peer, SegQueues,
-    Shared, Smd, Tokio,
+    Shared, Smd, SmdExpiring, Tokio,
 };
 use crate::recorder::Contestant;
 use crate::side::{Mode, Scenario, Side};
@@ -213,6 +213,12 @@ fn t2s(context: &Context) -> Contestants {
     each_peer!(all: burst(context, &mut to));
     // Nothing can be lost here: it needs no credits.
     burst::<Tokio<false>>(context, &mut to);
+    // With its default: a drain looks at the clock, for what has expired.
+    for participants in [8, 16] {
+        let mut expiring = burst::contestant::<SmdExpiring, Batch>(context, participants);
+        expiring.side = expiring.side.variant(SmdExpiring::VARIANT);
+        to.push(expiring);
+    }
     #[cfg(feature = "lws")]
     to.extend([1, 8].map(|participants| super::original::contestant(context, participants)));
     to
