@@ -1,51 +1,36 @@
 //! The full run. See [`USAGE`].
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use std::{env, fs};
 
-use serde_json::json;
 use smd_bench::driver::{self, Brought, Choice, Job};
 use smd_bench::machine::{self, Provenance};
-use smd_bench::rows;
-use smd_bench::workload::{self, Context};
+use smd_bench::report::PACKAGES;
+use smd_bench::workload::{self, Context, fresh};
 
 const USAGE: &str = "\
 usage: cargo bench -p smd-bench --bench report -- [options]
   --minutes N        how long it measures: 1 to 600 (23, or their part of that if only some scenarios run)
+  --out DIR          where it writes (results; nowhere if only some scenarios or contenders run)
   --only A,B         only these scenarios
   --contender A,B    only these contenders
   --seed N           the seed of the order of rounds
   --test             one short round of each side, to see whether it is valid; writes nothing
 ";
 
-const PACKAGES: [&str; 11] = [
-    "smd-lockfree",
-    "multiqueue2",
-    "disruptor",
-    "tokio",
-    "async-broadcast",
-    "bus",
-    "crossbeam-channel",
-    "crossbeam-queue",
-    "arc-swap",
-    "kanal",
-    "iceoryx2",
-];
-
 struct Options {
     choice: Choice,
     minutes: Option<u64>,
+    out: Option<PathBuf>,
     seed: u64,
     test: bool,
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options =
-        Options { choice: Choice::default(), minutes: None, seed: 20_240_229, test: false };
+    let choice = Choice::default();
+    let mut options = Options { choice, minutes: None, out: None, seed: driver::SEED, test: false };
     let (mut measures, mut test) = (false, false);
     while let Some(argument) = arguments.next() {
         let mut value =
@@ -60,6 +45,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
                 let told = || format!("--minutes wants 1 to 600, not '{value}'");
                 options.minutes = Some(minutes.ok_or_else(told)?);
             }
+            "--out" => options.out = Some(value()?.into()),
             "--seed" => {
                 let value = value()?;
                 options.seed =
@@ -74,10 +60,19 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         }
     }
     options.test = test || !measures;
+    if options.test {
+        options.out = None;
+    } else if options.out.is_none() && !options.choice.is_partial() {
+        options.out = Some(machine::workspace().join("results"));
+    }
     Ok(options)
 }
 
 fn main() -> ExitCode {
+    // A measurement may want a process that has done nothing else: this one, started once more.
+    if let Some(code) = fresh::answer() {
+        return code;
+    }
     let options = match options(env::args().skip(1)) {
         Ok(options) => options,
         Err(error) => {
@@ -85,17 +80,46 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let path = machine::workspace().join("results").join("rounds.jsonl");
     // Before half an hour is spent on what could then not be written.
-    let file = match (!options.test).then(|| create(&path)).transpose() {
-        Ok(file) => file,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::from(2);
-        }
-    };
+    if let Some(Err(error)) = options.out.as_deref().map(writable) {
+        eprintln!("error: {error}");
+        return ExitCode::from(2);
+    }
     // The load and the date are those of the start.
-    let provenance = Provenance::collect(machine::command("report"), &PACKAGES);
+    let provenance = Provenance::collect(machine::command("report"), PACKAGES);
+    let brought = run(&options);
+    let code = match &brought {
+        Brought { interrupted: true, .. } => ExitCode::from(130),
+        Brought { failed, .. } if options.test && !failed.is_empty() => ExitCode::FAILURE,
+        // A peer that fails is left out; a bus that fails must not look well.
+        _ if brought.bus_failed() => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    };
+    if options.test {
+        for left_out in brought.left_out() {
+            println!("left out: {left_out}");
+        }
+        println!("{} rounds are valid", brought.rounds.len());
+        return code;
+    }
+    let report = brought.report(provenance);
+    print!("{report}");
+    match options.out.map(|out| report.write(&out)) {
+        None => println!("nothing was written: this was a part"),
+        Some(Ok(paths)) => {
+            for path in paths {
+                println!("wrote {}", path.display());
+            }
+        }
+        Some(Err(error)) => {
+            eprintln!("error: the report could not be written: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    code
+}
+
+fn run(options: &Options) -> Brought {
     let job = if options.test {
         Job::test(options.seed)
     } else {
@@ -105,66 +129,14 @@ fn main() -> ExitCode {
             None => job.scaled_to(&options.choice),
         }
     };
-    let stop = driver::interrupts();
-    let brought = driver::drive(job, &options.choice, &Context::new(true), stop);
-    for left_out in brought.left_out() {
-        println!("left out: {left_out}");
-    }
-    if options.test {
-        println!("{} rounds are valid", brought.rounds.len());
-    } else {
-        print!("{}", rows::table(&rows::rows(&brought.rounds)));
-    }
-    if let Some((file, part)) = file {
-        match write(file, &part, &path, job, &provenance, &brought) {
-            Ok(()) => println!("wrote {}", path.display()),
-            Err(error) => {
-                eprintln!("error: {}: {error}", path.display());
-                return ExitCode::FAILURE;
-            }
-        }
-    }
-    match brought {
-        Brought { interrupted: true, .. } => ExitCode::from(130),
-        brought if brought.failed.is_empty() => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
+    driver::drive(job, &options.choice, &Context::new(true), driver::interrupts())
 }
 
-/// A file beside the one that will be written, so that an old one stays until there is a new one.
-fn create(path: &Path) -> Result<(File, PathBuf), String> {
-    let part = path.with_extension("jsonl.part");
-    let told = |error| format!("{} cannot be written: {error}", path.display());
-    fs::OpenOptions::new().create(true).append(true).open(path).map_err(told)?;
-    Ok((File::create(&part).map_err(told)?, part))
-}
-
-/// A line about the run, then one for each round.
-fn write(
-    file: File,
-    part: &Path,
-    path: &Path,
-    job: Job,
-    provenance: &Provenance,
-    brought: &Brought,
-) -> Result<(), String> {
-    let mut file = BufWriter::new(file);
-    let head = json!({
-        "provenance": provenance,
-        "seed": job.seed,
-        "millis": job.millis,
-        "passes": job.passes,
-        "left_out": brought.left_out(),
-        "interrupted": brought.interrupted,
-    });
-    let mut line = |text: Result<String, serde_json::Error>| {
-        let text = text.map_err(|error| error.to_string())?;
-        writeln!(file, "{text}").map_err(|error| error.to_string())
-    };
-    line(serde_json::to_string(&head))?;
-    for round in &brought.rounds {
-        line(serde_json::to_string(round))?;
-    }
-    file.into_inner().map_err(|error| error.to_string())?;
-    fs::rename(part, path).map_err(|error| error.to_string())
+/// Whether files can be made there; makes the directory if it is not there.
+fn writable(directory: &Path) -> Result<(), String> {
+    let probe = directory.join(".writable");
+    fs::create_dir_all(directory)
+        .and_then(|()| fs::write(&probe, ""))
+        .and_then(|()| fs::remove_file(&probe))
+        .map_err(|error| format!("{} cannot be written: {error}", directory.display()))
 }

@@ -3,12 +3,18 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+thread_local! {
+    // Of each thread: a counter that all share would cost an allocation more than some allocators take. It has no
+    // destructor, so it can be used at any time in the life of a thread.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
-/// The system's allocator with a counter of allocations and reallocations, of the whole process.
+/// The system's allocator with a counter of allocations and reallocations for each thread.
 ///
 /// ```
 /// #[global_allocator]
@@ -21,16 +27,18 @@ static INSTALLED: AtomicBool = AtomicBool::new(false);
 #[derive(Debug)]
 pub struct Counting;
 
-/// Allocations of the process until now, or `None` if [`Counting`] is not its allocator.
+/// Allocations of this thread until now, or `None` if [`Counting`] is not its allocator.
 pub fn allocations() -> Option<u64> {
-    // RELAXED: both are read by the thread that did the work in question.
-    INSTALLED.load(Ordering::Relaxed).then(|| ALLOCATIONS.load(Ordering::Relaxed))
+    // RELAXED: set by the first allocation of the process, long before the work in question.
+    INSTALLED.load(Ordering::Relaxed).then(|| ALLOCATIONS.with(Cell::get))
 }
 
 fn count() {
-    // RELAXED: a counter that orders nothing.
-    ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-    INSTALLED.store(true, Ordering::Relaxed);
+    ALLOCATIONS.with(|count| count.set(count.get() + 1));
+    // RELAXED: see `allocations`. Stored once, so that threads do not take the line from each other.
+    if !INSTALLED.load(Ordering::Relaxed) {
+        INSTALLED.store(true, Ordering::Relaxed);
+    }
 }
 
 // SAFETY: every call goes to `System` unchanged, which keeps the contract; counting allocates nothing.

@@ -7,12 +7,17 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::machine::Provenance;
 use crate::recorder::{Plan, Round, run_while};
+use crate::report::{OURS, Planned, Report};
 use crate::side::{Scenario, Side};
 use crate::workload::{self, Context, Entry};
 
 /// The share of the time of a scenario that is named and has none.
 const UNSHARED: u32 = 6;
+
+/// The seed of the order of rounds where none is given.
+pub const SEED: u64 = 20_240_229;
 
 /// Which scenarios and contenders; all where none is named.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +59,11 @@ impl Choice {
             self.contenders.push(word.to_owned());
         }
         Ok(())
+    }
+
+    /// Whether it is less than everything.
+    pub fn is_partial(&self) -> bool {
+        !self.scenarios.is_empty() || !self.contenders.is_empty()
     }
 
     fn has(&self, side: &Side) -> bool {
@@ -153,15 +163,30 @@ pub struct Brought {
     pub left_out: Vec<String>,
     /// Who failed, and how.
     pub failed: Vec<(Side, String)>,
+    /// What was done of each scenario.
+    pub plans: Vec<(Scenario, Plan)>,
     /// Whether it was told to end before its time.
     pub interrupted: bool,
 }
 
 impl Brought {
+    /// Whether the bus itself lost or damaged something, or did not end.
+    pub fn bus_failed(&self) -> bool {
+        self.failed.iter().any(|(side, _)| side.contender == OURS)
+    }
+
     /// What a reader must know is not there.
     pub fn left_out(&self) -> Vec<String> {
         let failed = self.failed.iter().map(|(side, error)| format!("{}: {error}", side.label()));
         self.left_out.iter().cloned().chain(failed).collect()
+    }
+
+    /// All of it, summed up.
+    pub fn report(self, provenance: Provenance) -> Report {
+        let left_out = self.left_out();
+        let plans = self.plans.into_iter();
+        let plans = plans.map(|(of, plan)| Planned { of: of.name().to_owned(), plan });
+        Report::new(provenance, plans, left_out, self.rounds)
     }
 }
 
@@ -180,7 +205,7 @@ pub fn drive(job: Job, choice: &Choice, context: &Context, stop: &AtomicBool) ->
     };
     // What is left of the time goes to what is left to do.
     let mut shares = u64::from(job.passes) * entries.iter().map(share).sum::<u64>();
-    let mut turns: BTreeMap<Scenario, usize> = BTreeMap::new();
+    let mut done: BTreeMap<Scenario, Plan> = BTreeMap::new();
     let start = Instant::now();
     let mut progress = Progress::new(start, job.budget);
     for pass in 0..job.passes {
@@ -204,13 +229,12 @@ pub fn drive(job: Job, choice: &Choice, context: &Context, stop: &AtomicBool) ->
                 // RELAXED: a wish to end; nothing hangs on when it is seen.
                 !stop.load(Ordering::Relaxed) && Instant::now() < until
             });
-            let first = turns.entry(entry.scenario).or_default();
-            let numbered = outcome.rounds.into_iter().map(|round| {
-                let turn = round.turn + *first;
-                Round { turn, ..round }
-            });
+            let done = done.entry(entry.scenario).or_insert(Plan { turns: 0, ..plan });
+            let first = done.turns;
+            let numbered = outcome.rounds.into_iter();
+            let numbered = numbered.map(|round| Round { turn: first + round.turn, ..round });
             brought.rounds.extend(numbered);
-            *first += outcome.turns;
+            done.turns += outcome.turns;
             for (side, error) in &outcome.failed {
                 progress.say(format_args!("left out: {}: {error}", side.label()));
             }
@@ -218,6 +242,7 @@ pub fn drive(job: Job, choice: &Choice, context: &Context, stop: &AtomicBool) ->
         }
     }
     progress.end(brought.rounds.len());
+    brought.plans = done.into_iter().collect();
     // RELAXED: as above.
     brought.interrupted = stop.load(Ordering::Relaxed);
     if brought.interrupted {

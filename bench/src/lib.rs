@@ -1,13 +1,14 @@
 //! Measurements of the bus beside what a user would pick instead, in one process.
 //!
 //! ```text
-//!   benches/figures.rs    the command line; decides what runs
-//!        |
-//!   workload/             what is done: one thread, unwanted, uninterested, two threads
+//!   src/main.rs           `smd-bench quick`          benches/report.rs   the full run
+//!         `-------------- driver: what runs, and for how long -----------'
+//!                            |
+//!   workload/             what is done in a round; `workload::all` is the table of it
 //!        |        \
-//!   peers/         recorder    one trait per rival; rounds in random order, medians by distance
+//!   peers/         recorder    one trait per rival; rounds in random order
 //!        |            |
-//!   payload, probe, machine, alloc          report: table, markdown, JSON
+//!   payload, probe, machine, alloc        report: rows, targets, pages, plots, JSON
 //!
 //!   benches/clock.rs      drift: the bus's clock beside the system's
 //!   benches/counts.rs     counts: instructions under valgrind, beside the stored ones
@@ -28,14 +29,14 @@ pub mod counts;
 #[cfg(target_os = "linux")]
 pub mod drift;
 pub mod driver;
+pub mod limits;
 pub mod machine;
 pub mod payload;
 pub mod peers;
 pub mod probe;
-// pub mod readme;
+pub mod readme;
 pub mod recorder;
-pub mod rows;
+pub mod report;
 pub mod scene;
 pub mod side;
-// pub mod report;
 pub mod workload;

@@ -34,6 +34,43 @@ pub fn thread_time() -> Option<Duration> {
     system::thread_time()
 }
 
+/// The system's number of this thread, where it has one.
+pub fn thread_id() -> Option<u32> {
+    system::thread_id()
+}
+
+/// The processor time that a thread of this process has used, exact while that thread sleeps; from outside, so that
+/// the thread is not disturbed.
+pub fn thread_time_of(thread: u32) -> Option<Duration> {
+    let figures = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
+    Some(Duration::from_nanos(figures.split_whitespace().next()?.parse().ok()?))
+}
+
+/// How often a thread of this process has gone to sleep by itself.
+pub fn sleeps_of(thread: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/self/task/{thread}/status")).ok()?;
+    field(&status, "voluntary_ctxt_switches")?.parse().ok()
+}
+
+/// Bytes of this process's own memory, without that of files, that are resident now.
+///
+/// From the walk over all pages, where the system offers it: the counters in `statm` are kept for each processor, and
+/// may be off by dozens of pages.
+pub fn resident_bytes() -> Option<u64> {
+    let exact = || {
+        let rollup = fs::read_to_string("/proc/self/smaps_rollup").ok()?;
+        let kibibytes: u64 = field(&rollup, "Anonymous")?.split(' ').next()?.parse().ok()?;
+        Some(kibibytes * 1024)
+    };
+    let quick = || {
+        let pages = fs::read_to_string("/proc/self/statm").ok()?;
+        let mut pages = pages.split(' ').skip(1).map(str::parse::<u64>);
+        let (resident, of_files) = (pages.next()?.ok()?, pages.next()?.ok()?);
+        Some(resident.saturating_sub(of_files) * system::page_bytes()?)
+    };
+    exact().or_else(quick)
+}
+
 /// `CLOCK_MONOTONIC`, in nanoseconds.
 #[cfg(target_os = "linux")]
 pub fn monotonic_nanos() -> u64 {
@@ -74,6 +111,14 @@ mod system {
         sched_setaffinity(None, &set).is_ok()
     }
 
+    pub(super) fn thread_id() -> Option<u32> {
+        u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).ok()
+    }
+
+    pub(super) fn page_bytes() -> Option<u64> {
+        u64::try_from(rustix::param::page_size()).ok()
+    }
+
     pub(super) fn thread_time() -> Option<Duration> {
         let time = clock_gettime(ClockId::ThreadCPUTime);
         Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
@@ -90,6 +135,14 @@ mod system {
 
     pub(super) fn pin(_: usize) -> bool {
         false
+    }
+
+    pub(super) fn thread_id() -> Option<u32> {
+        None
+    }
+
+    pub(super) fn page_bytes() -> Option<u64> {
+        None
     }
 
     pub(super) fn thread_time() -> Option<Duration> {
@@ -237,6 +290,41 @@ mod tests {
         assert_eq!(at(0), "1970-01-01 00:00 UTC");
         assert_eq!(at(951_825_599), "2000-02-29 11:59 UTC");
         assert_eq!(at(1_767_225_599), "2025-12-31 23:59 UTC");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_sleeping_thread_uses_no_time_and_is_seen_asleep() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (wake, woken) = std::sync::mpsc::channel::<()>();
+        let sleeper = std::thread::spawn(move || {
+            tell.send(thread_id()).expect("somebody listens");
+            assert!(woken.recv().is_err());
+        });
+        let thread = told.recv().ok().flatten().expect("a thread of Linux has a number");
+        let mut before = (thread_time_of(thread), sleeps_of(thread));
+        // Until it sleeps, however long that takes on a busy machine.
+        let asleep = (0..100).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            let now = (thread_time_of(thread), sleeps_of(thread));
+            std::mem::replace(&mut before, now) == now
+        });
+        assert!(asleep && before.0.is_some_and(|time| !time.is_zero()));
+        assert!(before.1.is_some_and(|sleeps| sleeps >= 1));
+        drop(wake);
+        sleeper.join().expect("it ends");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn resident_memory_grows_by_what_is_written() {
+        const BYTES: usize = 64 << 20;
+        let before = resident_bytes().expect("Linux tells");
+        let block = std::hint::black_box(vec![1_u8; BYTES]);
+        let grown = resident_bytes().expect("Linux tells").saturating_sub(before);
+        assert_eq!(block.len(), BYTES);
+        // Other tests run beside it.
+        assert!(grown > BYTES as u64 * 3 / 4, "{grown}");
     }
 
     #[test]

@@ -1,27 +1,27 @@
-//! The quick run. See [`USAGE`].
+//! The quick run, and what needs no run. See [`USAGE`].
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{env, fs};
+use std::{env, fs, io};
 
-use serde::Serialize;
 use smd_bench::driver::{self, Brought, Choice, Job};
 use smd_bench::machine::{self, Provenance};
-use smd_bench::rows::{self, Row};
-use smd_bench::workload::{self, Context};
+use smd_bench::readme;
+use smd_bench::report::{self, PACKAGES, Report};
+use smd_bench::workload::{self, Context, fresh};
 
 const USAGE: &str = "\
-usage: smd-bench quick [options]   measures in less than 90 seconds, and prints one row for each side and distance;
-                                   some scenarios alone take their part of the time
+usage: smd-bench quick [options]   measures in less than 90 seconds, and prints what it found
        smd-bench list              names scenarios, contenders, and what this build or machine cannot measure
-options:
-  --json FILE        write the rows to FILE as well
-  --only A,B         only these scenarios
+       smd-bench readme            puts the figures of results/report.json into README.md
+options of quick:
+  --json FILE        write one row for each side and distance to FILE
+  --only A,B         only these scenarios, in their part of the time
   --contender A,B    only these contenders
   --seed N           the seed of the order of rounds
+The full report is written by `cargo bench -p smd-bench --bench report`.
 ";
 
-/// A report that has only rows is `cargo bench -p smd-bench --bench report`'s part.
 #[derive(Debug, Default)]
 struct Options {
     choice: Choice,
@@ -33,6 +33,7 @@ struct Options {
 enum Verb {
     Quick(Options),
     List,
+    Readme,
     Help,
 }
 
@@ -41,14 +42,14 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Verb, String> {
     let mut options = Options::default();
     match verb.as_deref() {
         Some("quick") => {}
-        Some("list") => {
-            return arguments
-                .next()
-                .map_or(Ok(Verb::List), |word| Err(format!("list takes no '{word}'")));
+        Some(word @ ("list" | "readme")) => {
+            let verb = if word == "list" { Verb::List } else { Verb::Readme };
+            let more = arguments.next();
+            return more.map_or(Ok(verb), |more| Err(format!("{word} takes no '{more}'")));
         }
         Some("help" | "--help" | "-h") => return Ok(Verb::Help),
-        Some(word) => return Err(format!("'{word}' is no command; there are quick, list")),
-        None => return Err("which command? There are quick, list".to_owned()),
+        Some(word) => return Err(format!("'{word}' is no command; there are quick, list, readme")),
+        None => return Err("which command? There are quick, list, readme".to_owned()),
     }
     while let Some(argument) = arguments.next() {
         let mut value =
@@ -74,12 +75,17 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Verb, String> {
 }
 
 fn main() -> ExitCode {
+    // A measurement may want a process that has done nothing else: this one, started once more.
+    if let Some(code) = fresh::answer() {
+        return code;
+    }
     let options = match parse(env::args().skip(1)) {
         Ok(Verb::Quick(options)) => options,
         Ok(Verb::List) => {
             print!("{}", list());
             return ExitCode::SUCCESS;
         }
+        Ok(Verb::Readme) => return told(readme::fill(&machine::workspace())),
         Ok(Verb::Help) => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -94,31 +100,37 @@ fn main() -> ExitCode {
         eprintln!("error: {error}");
         return ExitCode::from(2);
     }
+    let provenance = Provenance::collect(machine::command_line(), PACKAGES);
     let brought = quick(&options);
-    let rows = rows::rows(&brought.rounds);
-    print!("{}", rows::table(&rows));
-    for left_out in brought.left_out() {
-        println!("left out: {left_out}");
-    }
+    // A peer that fails is left out; a bus that fails must not look well.
+    let code = match brought {
+        Brought { interrupted: true, .. } => ExitCode::from(130),
+        _ if brought.bus_failed() => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    };
+    let report = brought.report(provenance);
+    print!("{report}");
     if let Some(path) = &options.json
-        && let Err(error) = write(path, &rows, &brought)
+        && let Err(error) = write(path, &report)
     {
         eprintln!("error: {}: {error}", path.display());
         return ExitCode::FAILURE;
     }
-    match brought {
-        Brought { interrupted: true, .. } => ExitCode::from(130),
-        // A peer that fails is left out; a bus that fails must not look well.
-        brought if brought.failed.iter().any(|(side, _)| side.contender == "smd") => {
+    code
+}
+
+fn told(outcome: io::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
-        _ => ExitCode::SUCCESS,
     }
 }
 
 fn quick(options: &Options) -> Brought {
-    let seed = options.seed.unwrap_or(20_240_229);
-    let job = Job::quick(seed).scaled_to(&options.choice);
+    let job = Job::quick(options.seed.unwrap_or(driver::SEED)).scaled_to(&options.choice);
     driver::drive(job, &options.choice, &Context::new(false), driver::interrupts())
 }
 
@@ -132,20 +144,8 @@ fn writable(path: &Path) -> Result<(), String> {
         .map_err(|error| format!("{} cannot be written: {error}", path.display()))
 }
 
-#[derive(Serialize)]
-struct File<'r> {
-    rows: &'r [Row],
-    left_out: Vec<String>,
-    interrupted: bool,
-    provenance: Provenance,
-}
-
-fn write(path: &Path, rows: &[Row], brought: &Brought) -> Result<(), String> {
-    let provenance = Provenance::collect(machine::command_line(), &[]);
-    let (left_out, interrupted) = (brought.left_out(), brought.interrupted);
-    let file = File { rows, left_out, interrupted, provenance };
-    let json = serde_json::to_string_pretty(&file).map_err(|error| error.to_string())?;
-    fs::write(path, json + "\n").map_err(|error| error.to_string())
+fn write(path: &Path, report: &Report) -> io::Result<()> {
+    fs::write(path, report::quick_json(&report.rows, &report.left_out)?)
 }
 
 fn list() -> String {
@@ -185,6 +185,7 @@ mod tests {
             ("", "which command"),
             ("quik", "'quik' is no command"),
             ("list all", "list takes no 'all'"),
+            ("readme now", "readme takes no 'now'"),
             ("quick --jsn x", "'--jsn' is no option"),
             ("quick --json", "--json wants a value"),
             ("quick --seed x", "--seed wants a number, not 'x'"),

@@ -93,7 +93,7 @@ pub struct Measured {
     pub figure: Option<f64>,
     /// Processor time of the thread, where the round ran on one.
     pub cpu: Option<Duration>,
-    /// Allocations of the process meanwhile, where they were counted.
+    /// Allocations of the thread meanwhile, where they were counted.
     pub allocations: Option<u64>,
     /// Nanoseconds of the two probes around a round over two threads.
     pub handoff: Option<(f64, f64)>,

@@ -3,7 +3,8 @@
 use async_broadcast::{Receiver as Inbox, Sender as Channel, TryRecvError, broadcast};
 
 use super::{
-    Batches, Blocks, CLASS, DRAIN, Form, Message, Opened, Peer, Seen, Setup, Stamps, one_by_one,
+    Batches, Blocks, CLASS, DRAIN, Door, Form, Joins, Message, Opened, Peer, Seen, Setup, Stamps,
+    one_by_one,
 };
 
 /// `async-broadcast`.
@@ -82,5 +83,15 @@ impl Blocks for AsyncBroadcast {
             message.show(receiver.mask, each);
         }
         usize::from(first.is_ok()) + Self::drain(receiver, each)
+    }
+}
+
+impl Joins for AsyncBroadcast {
+    fn door(sender: &Sender, _: &Receiver) -> Door {
+        let channel = sender.channel.clone();
+        Box::new(move || {
+            drop(channel.new_receiver());
+            Ok(())
+        })
     }
 }

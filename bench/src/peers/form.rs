@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "iceoryx2")]
+use iceoryx2::prelude::ZeroCopySend;
 use smd_lockfree::MAX_PAYLOAD;
 
 use super::{CLASS, Seen};
@@ -24,6 +26,7 @@ pub trait Form: Clone + Send + Sync + 'static {
 
 /// By value: 80 bytes.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "iceoryx2", derive(ZeroCopySend))]
 #[repr(C)]
 pub struct Message {
     stamp: u64,

@@ -10,10 +10,13 @@
 mod array_queue;
 mod async_broadcast;
 mod bus;
+mod credits;
 mod crossbeam_channel;
 mod disruptor;
 mod fan_out;
 mod form;
+#[cfg(feature = "iceoryx2")]
+mod iceoryx2;
 mod kanal;
 #[cfg(feature = "lws")]
 mod lws;
@@ -32,6 +35,8 @@ pub use bus::OneBus;
 pub use crossbeam_channel::CrossbeamChannels;
 pub use disruptor::{DisruptorMp, DisruptorSp};
 pub use form::{Form, Message, Shared, Slot};
+#[cfg(feature = "iceoryx2")]
+pub use iceoryx2::Iceoryx2;
 pub use kanal::KanalChannels;
 #[cfg(feature = "lws")]
 pub use lws::{Loop, LwsSmd, LwsSmdInPoll};
@@ -39,7 +44,7 @@ pub use multiqueue2::{Multiqueue2, Multiqueue2Asleep};
 pub use own_ring::OwnRing;
 pub use own_slots::OwnSlots;
 pub use seg_queue::SegQueues;
-pub use smd::{Smd, SmdSized};
+pub use smd::{Smd, SmdSized, door as smd_door};
 pub use tokio_broadcast::Tokio;
 
 use smd_lockfree::{Class, Clock};
@@ -127,6 +132,15 @@ pub trait Blocks: Peer {
     /// Sleeps until something is there, then receives as [`Peer::drain`] does.
     fn receive_blocking(receiver: &mut Self::Receiver, each: &mut impl FnMut(&Seen<'_>)) -> usize;
 }
+
+/// A peer that more receivers may join while messages flow.
+pub trait Joins: Peer {
+    /// A way in, from these two.
+    fn door(sender: &Self::Sender, receiver: &Self::Receiver) -> Door;
+}
+
+/// Lets one more receiver of [`CLASS`] join and leave again, which receives nothing in between.
+pub type Door = Box<dyn FnMut() -> Result<(), String> + Send>;
 
 /// What stamps a peer's messages.
 #[derive(Clone, Debug)]

@@ -3,10 +3,10 @@
 use std::array;
 
 use smd_lockfree::{
-    BatchError, Bus, Message, Outgoing, Participant, RecvError, SendError, Sender, Sent,
+    BatchError, Bus, Class, Message, Outgoing, Participant, RecvError, SendError, Sender, Sent,
 };
 
-use super::{BURST, Batches, Blocks, CLASS, Opened, Peer, Seen, Setup, one_by_one};
+use super::{BURST, Batches, Blocks, CLASS, Door, Joins, Opened, Peer, Seen, Setup, one_by_one};
 use crate::payload::{LEN, fill};
 
 /// `smd-lockfree`, with the payload that all peers have.
@@ -84,6 +84,24 @@ impl<const L: usize> Blocks for SmdSized<L> {
         }
         1 + Self::drain(receiver, each)
     }
+}
+
+impl<const L: usize> Joins for SmdSized<L> {
+    fn door(_: &Sender, receiver: &Participant) -> Door {
+        door(receiver, CLASS)
+    }
+}
+
+/// For a participant that wants some class.
+pub fn door(receiver: &Participant, class: Class) -> Door {
+    let bus = receiver.bus();
+    Box::new(move || match bus.register(class) {
+        Ok(participant) => {
+            participant.leave();
+            Ok(())
+        }
+        Err(error) => Err(error.to_string()),
+    })
 }
 
 #[inline]

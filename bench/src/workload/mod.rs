@@ -3,28 +3,42 @@
 //! | | |
 //! |---|---|
 //! | T1, T2 | [`stream`], [`asleep`] |
-//! | T2S | [`burst`] |
+//! | T2S | [`burst`], and `original` with the feature `lws` |
 //! | T3 | [`many`] |
 //! | T4, T4R | [`latency`] |
+//! | T5 | [`sleeping`] |
+//! | T6 | [`unwanted`], [`miss`], [`uninterested`] |
 //! | T7 | [`sizes`] |
+//! | T8 | [`joining`] |
 //! | T9 | [`stuck`] |
+//! | T10 | [`memory`] |
+//! | T11 | [`start`] |
+//! | LIMIT | [`limits`](crate::limits) |
 
 pub mod asleep;
 pub mod burst;
 mod ending;
 pub mod flow;
+pub mod fresh;
+pub mod joining;
 pub mod latency;
 pub mod many;
+pub mod memory;
+pub mod miss;
 #[cfg(feature = "lws")]
 pub mod original;
 pub mod pace;
 pub mod pair;
 pub mod sizes;
+pub mod sleeping;
+pub mod start;
 pub mod stream;
 pub mod stuck;
 mod table;
 #[cfg(test)]
 mod tests;
+pub mod uninterested;
+pub mod unwanted;
 
 pub use table::{Entry, all, contenders, missing};
 

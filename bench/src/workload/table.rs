@@ -1,7 +1,11 @@
 //! The table of all that is measured: which scenarios there are, who takes part, and how much of a run's time each gets.
 
 use super::flow::{Batch, Single};
-use super::{Context, asleep, burst, latency, many, sizes, stream, stuck};
+use super::{
+    Context, asleep, burst, joining, latency, many, memory, miss, sizes, sleeping, start, stream,
+    stuck, uninterested, unwanted,
+};
+use crate::limits;
 use crate::peers::{
     ArrayQueues, AsyncBroadcast, Batches, Blocks, CrossbeamChannels, DisruptorMp, DisruptorSp,
     KanalChannels, Multiqueue2, Multiqueue2Asleep, OneBus, OwnRing, OwnSlots, Peer, SegQueues,
@@ -44,8 +48,14 @@ pub fn all() -> Vec<Entry> {
         entry(Scenario::T3, 2, (10, 12), 2, t3),
         entry(Scenario::T4, 2, (6, 8), 1, t4),
         entry(Scenario::T4r, 2, (4, 6), 1, t4r),
+        entry(Scenario::T5, 2, (6, 8), 2, sleeping::contestants),
+        entry(Scenario::T6, 1, (3, 4), 1, t6),
         entry(Scenario::T7, 1, (0, 6), 1, sizes::contestants),
+        entry(Scenario::T8, 2, (3, 4), 1, joining::contestants),
         entry(Scenario::T9, 2, (0, 4), 1, stuck::contestants),
+        entry(Scenario::T10, 1, (2, 2), 1, memory::contestants),
+        entry(Scenario::T11, 1, (2, 2), 1, start::contestants),
+        entry(Scenario::Limit, 1, (6, 6), 1, limits::contestants),
     ]
 }
 
@@ -82,6 +92,7 @@ pub fn missing(context: &Context) -> Vec<String> {
         for entry in all().iter().filter(|entry| entry.processors > 1) {
             missing.push(format!("{}: {}", entry.scenario.name(), super::ONE_PROCESSOR));
         }
+        missing.push(format!("LIMIT, what crosses between two: {}", super::ONE_PROCESSOR));
     }
     missing
 }
@@ -222,13 +233,21 @@ fn t3(context: &Context) -> Contestants {
     to
 }
 
+fn t6(context: &Context) -> Contestants {
+    let mut to = unwanted::contestants(context);
+    to.extend(miss::contestants(context));
+    to.extend(uninterested::contestants(context));
+    to
+}
+
 fn t4(context: &Context) -> Contestants {
     fn one_way<P: Peer>(context: &Context, to: &mut Contestants) {
         to.extend(context.cpus.map(|cpus| latency::one_way::<P>(&context.clock, cpus)));
     }
     let mut to = Vec::new();
     each_peer!(all: one_way(context, &mut to));
-    one_way::<Tokio<false>>(context, &mut to);
+    // With credits: the host stops a receiver for longer than the channel has room, now and then.
+    one_way::<Tokio<true>>(context, &mut to);
     #[cfg(feature = "lws")]
     {
         use crate::peers::{LwsSmd, LwsSmdInPoll};
@@ -248,7 +267,7 @@ fn t4r(context: &Context) -> Contestants {
     }
     let mut to = Vec::new();
     each_peer!(all: round_trip(context, &mut to));
-    round_trip::<Tokio<false>>(context, &mut to);
+    round_trip::<Tokio<true>>(context, &mut to);
     #[cfg(feature = "lws")]
     round_trip::<crate::peers::LwsSmd>(context, &mut to);
     to

@@ -1,0 +1,3 @@
+mod judging;
+mod synth;
+mod writing;
