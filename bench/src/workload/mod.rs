@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | T1, T2 | [`stream`], [`asleep`] |
-//! | T2S | [`burst`] |
+//! | T2S | [`burst`], and `original` with the feature `lws` |
 //! | T3 | [`many`] |
 //! | T4, T4R | [`latency`] |
 //! | T5 | [`sleeping`] |

@@ -147,6 +147,8 @@ pub fn contestants(context: &Context) -> Vec<Contestant> {
     ];
     #[cfg(target_os = "linux")]
     contestants.extend(of![SmdBy<Epoll>]);
+    #[cfg(feature = "lws")]
+    contestants.extend(of![Blocking<crate::peers::LwsSmd>]);
     contestants
 }
 
