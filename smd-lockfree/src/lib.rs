@@ -152,7 +152,10 @@
 //! **Waking costs its sender a system call**, or whatever the [`Waker`](std::task::Waker) of a
 //! task does, which runs on the sender's thread. It is paid once for each sleep, however many
 //! messages come, and only for a message that the sleeper wants. Where nobody sleeps, a send pays a
-//! fence and a load for it. A sleeping participant uses no processor time and holds no segment.
+//! load for it, and a fence as long as somebody slept since the last segment was filled. The first
+//! who sleeps after that takes a barrier through all threads of the process instead (`membarrier`
+//! on Linux, less than a microsecond when they are idle; where the system has none, every send
+//! fences). A sleeping participant uses no processor time and holds no segment.
 //!
 //! **Waiting for room.** A blocking [`Sender::send_wait`] also looks from time to time for the expiry
 //! of what fills the backlog. A future cannot: nobody would wake it, as the bus has no thread and
@@ -165,7 +168,7 @@
 //! by default) where nothing else is said:
 //!
 //! ```text
-//!   window                   normally 4 or 5; behind a stopped sender up to max_segments
+//!   window                   normally 2 to 5; behind a stopped sender up to max_segments
 //! + participants             1 for each that stands in a segment, so not for one that sleeps
 //! + senders                  1 for each Sender that has sent, also an idle or forgotten one; and 1
 //!                            for each thread that used Bus::send: when it ends, that one waits
