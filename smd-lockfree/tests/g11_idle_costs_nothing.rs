@@ -9,7 +9,7 @@
 mod common;
 
 use common::{A, B, C, Wakes, block_on, bus, expiring, flood, join, number, numbers, watched};
-use smd_lockfree::{Participant, Policy, RecvError};
+use smd_lockfree::{FullReason, Outgoing, Participant, Policy, RecvError, SendError};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -375,4 +375,18 @@ fn g11_a_new_descriptor_is_readable_only_if_something_awaits() {
     let behind = bus.register(A).unwrap();
     number(bus.send(A, b"y"));
     assert!(readable(&behind.into_descriptor().unwrap()), "it waits already");
+}
+
+#[test]
+fn g11_a_batch_wakes_nobody_for_what_was_refused() {
+    let bus = bus();
+    let _full = join(&bus, B, Policy::Backpressure, 1);
+    let mut asleep = bus.register(A).unwrap();
+    let (wakes, waker) = Wakes::new();
+    let mut receive = pin!(asleep.recv());
+    assert!(receive.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let batch = [Outgoing::new(B, b"1"), Outgoing::new(A | B, b"2")];
+    let refused = bus.sender().send_batch(&batch).unwrap_err();
+    assert_eq!((refused.done, refused.error), (1, SendError::Full(FullReason::Backlog)));
+    assert_eq!(wakes.count(), 0, "nothing for it was accepted");
 }

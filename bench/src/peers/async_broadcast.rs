@@ -41,7 +41,7 @@ impl Peer for AsyncBroadcast {
         Ok((senders.collect(), receivers.collect()))
     }
 
-    #[inline]
+    #[inline(never)]
     fn send(sender: &mut Sender, first: u64, count: usize) -> usize {
         one_by_one(first, count, |n| {
             sender.channel.try_broadcast(Message::new(sender.stamps.now(), n)).is_ok()
@@ -62,7 +62,7 @@ impl Peer for AsyncBroadcast {
 }
 
 impl Batches for AsyncBroadcast {
-    #[inline]
+    #[inline(never)]
     fn send_batch(sender: &mut Sender, first: u64, count: usize) -> usize {
         let stamp = sender.stamps.now();
         one_by_one(first, count, |n| sender.channel.try_broadcast(Message::new(stamp, n)).is_ok())

@@ -40,7 +40,7 @@ impl Peer for OneBus {
         Ok((vec![Sender { bus, stamps: Stamps::new(setup) }], receivers))
     }
 
-    #[inline]
+    #[inline(never)]
     fn send(sender: &mut Sender, first: u64, count: usize) -> usize {
         let Sender { bus, stamps } = sender;
         one_by_one(first, count, |n| bus.try_broadcast(Message::new(stamps.now(), n)).is_ok())
@@ -60,7 +60,7 @@ impl Peer for OneBus {
 }
 
 impl Batches for OneBus {
-    #[inline]
+    #[inline(never)]
     fn send_batch(sender: &mut Sender, first: u64, count: usize) -> usize {
         let stamp = sender.stamps.now();
         one_by_one(first, count, |n| sender.bus.try_broadcast(Message::new(stamp, n)).is_ok())

@@ -107,7 +107,7 @@ impl<M: Form> Peer for DisruptorSp<M> {
         Ok((vec![Sender { producer, stamps: Stamps::new(setup) }], receivers))
     }
 
-    #[inline]
+    #[inline(never)]
     fn send(sender: &mut Self::Sender, first: u64, count: usize) -> usize {
         send::<M, _, _>(sender, first, count)
     }
@@ -120,7 +120,7 @@ impl<M: Form> Peer for DisruptorSp<M> {
 }
 
 impl<M: Form> Batches for DisruptorSp<M> {
-    #[inline]
+    #[inline(never)]
     fn send_batch(sender: &mut Self::Sender, first: u64, count: usize) -> usize {
         send_batch::<M, _, _>(sender, first, count)
     }
@@ -142,7 +142,7 @@ impl<M: Form> Peer for DisruptorMp<M> {
         Ok((senders.collect(), receivers))
     }
 
-    #[inline]
+    #[inline(never)]
     fn send(sender: &mut Self::Sender, first: u64, count: usize) -> usize {
         send::<M, _, _>(sender, first, count)
     }
@@ -155,7 +155,7 @@ impl<M: Form> Peer for DisruptorMp<M> {
 }
 
 impl<M: Form> Batches for DisruptorMp<M> {
-    #[inline]
+    #[inline(never)]
     fn send_batch(sender: &mut Self::Sender, first: u64, count: usize) -> usize {
         send_batch::<M, _, _>(sender, first, count)
     }

@@ -107,7 +107,7 @@ impl<Q: Queue> Peer for FanOut<Q> {
         Ok((senders.collect(), rxs.into_iter().map(|rx| Receiver { rx, mask }).collect()))
     }
 
-    #[inline]
+    #[inline(never)]
     fn send(sender: &mut Sender<Q>, first: u64, count: usize) -> usize {
         one_by_one(first, count, |n| {
             let message = Message::new(sender.stamps.now(), n);
@@ -123,7 +123,7 @@ impl<Q: Queue> Peer for FanOut<Q> {
 }
 
 impl<Q: Queue> Batches for FanOut<Q> {
-    #[inline]
+    #[inline(never)]
     fn send_batch(sender: &mut Sender<Q>, first: u64, count: usize) -> usize {
         let stamp = sender.stamps.now();
         one_by_one(first, count, |n| sender.push(n, Message::new(stamp, n)))

@@ -55,7 +55,7 @@ impl Peer for Iceoryx2 {
         open(setup).map_err(|error| error.to_string())
     }
 
-    #[inline]
+    #[inline(never)]
     fn send(sender: &mut Sender, first: u64, count: usize) -> usize {
         one_by_one(first, count, |n| sender.put(|stamps| Message::new(stamps.now(), n)))
     }
@@ -76,7 +76,7 @@ impl Peer for Iceoryx2 {
 }
 
 impl Batches for Iceoryx2 {
-    #[inline]
+    #[inline(never)]
     fn send_batch(sender: &mut Sender, first: u64, count: usize) -> usize {
         let stamp = sender.stamps.now();
         one_by_one(first, count, |n| sender.put(|_| Message::new(stamp, n)))

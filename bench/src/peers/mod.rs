@@ -109,6 +109,9 @@ pub trait Peer: Sized + 'static {
     /// how many of them there was room for.
     fn send(sender: &mut Self::Sender, first: u64, count: usize) -> usize;
 
+    // Peers keep their two ways of sending out of line: one call for 32 messages costs nothing, and the many rounds
+    // that send do not compile them anew.
+
     /// Receives what is there, in the peer's best way; gives what it wants of that to `each`, and returns how many
     /// messages were taken.
     fn drain(receiver: &mut Self::Receiver, each: &mut impl FnMut(&Seen<'_>)) -> usize;

@@ -75,7 +75,7 @@ impl<M: Form> Peer for Multiqueue2<M> {
         open(setup, BusyWait::new())
     }
 
-    #[inline]
+    #[inline(never)]
     fn send(sender: &mut Sender<M>, first: u64, count: usize) -> usize {
         send(sender, first, count)
     }
@@ -87,7 +87,7 @@ impl<M: Form> Peer for Multiqueue2<M> {
 }
 
 impl<M: Form> Batches for Multiqueue2<M> {
-    #[inline]
+    #[inline(never)]
     fn send_batch(sender: &mut Sender<M>, first: u64, count: usize) -> usize {
         send_batch(sender, first, count)
     }
@@ -103,7 +103,7 @@ impl Peer for Multiqueue2Asleep {
         open(setup, BlockingWait::new())
     }
 
-    #[inline]
+    #[inline(never)]
     fn send(sender: &mut Sender<Message>, first: u64, count: usize) -> usize {
         send(sender, first, count)
     }

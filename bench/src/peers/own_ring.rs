@@ -119,7 +119,7 @@ impl Peer for OwnRing {
         Ok((vec![Sender { ring, stamps: Stamps::new(setup), next: 0, slowest: 0 }], receivers))
     }
 
-    #[inline]
+    #[inline(never)]
     fn send(sender: &mut Sender, first: u64, count: usize) -> usize {
         one_by_one(first, count, |n| {
             let room = sender.room(1) > 0;
@@ -154,7 +154,7 @@ impl Peer for OwnRing {
 }
 
 impl Batches for OwnRing {
-    #[inline]
+    #[inline(never)]
     fn send_batch(sender: &mut Sender, first: u64, count: usize) -> usize {
         let stamp = sender.stamps.now();
         let room = sender.room(count);

@@ -111,7 +111,7 @@ impl Peer for OwnSlots {
         Ok((vec![Sender { ring, stamps: Stamps::new(setup), next: 0, slowest: 0 }], receivers))
     }
 
-    #[inline]
+    #[inline(never)]
     fn send(sender: &mut Sender, first: u64, count: usize) -> usize {
         one_by_one(first, count, |n| sender.put(sender.stamps.now(), n))
     }
@@ -139,7 +139,7 @@ impl Peer for OwnSlots {
 }
 
 impl Batches for OwnSlots {
-    #[inline]
+    #[inline(never)]
     fn send_batch(sender: &mut Sender, first: u64, count: usize) -> usize {
         let stamp = sender.stamps.now();
         one_by_one(first, count, |n| sender.put(stamp, n))

@@ -64,7 +64,7 @@ impl<const L: usize, const EXPIRES: bool> Peer for SmdSized<L, EXPIRES> {
         Ok((senders, participants.map_err(|error| error.to_string())?))
     }
 
-    #[inline]
+    #[inline(never)]
     fn send(Sending { sender, .. }: &mut Sending<L>, first: u64, count: usize) -> usize {
         one_by_one(first, count, |n| {
             let mut payload = [0; L];
@@ -91,7 +91,7 @@ impl<const L: usize, const EXPIRES: bool> Peer for SmdSized<L, EXPIRES> {
 }
 
 impl<const L: usize, const EXPIRES: bool> Batches for SmdSized<L, EXPIRES> {
-    #[inline]
+    #[inline(never)]
     fn send_batch(sending: &mut Sending<L>, first: u64, count: usize) -> usize {
         let Sending { sender, payloads } = sending;
         for (payload, n) in payloads.iter_mut().take(count).zip(first..) {

@@ -70,7 +70,7 @@ impl<const PACED: bool, M: Form> Peer for Tokio<PACED, M> {
         Ok((senders.collect(), receivers))
     }
 
-    #[inline]
+    #[inline(never)]
     fn send(sender: &mut Sender<M>, first: u64, count: usize) -> usize {
         one_by_one(first, count, |n| sender.put::<PACED>(|stamps| M::new(stamps.now(), n)))
     }
@@ -93,7 +93,7 @@ impl<const PACED: bool, M: Form> Peer for Tokio<PACED, M> {
 }
 
 impl<const PACED: bool, M: Form> Batches for Tokio<PACED, M> {
-    #[inline]
+    #[inline(never)]
     fn send_batch(sender: &mut Sender<M>, first: u64, count: usize) -> usize {
         let stamp = sender.stamps.now();
         one_by_one(first, count, |n| sender.put::<PACED>(|_| M::new(stamp, n)))

@@ -27,6 +27,9 @@ pub(crate) trait Items: Copy {
     /// classes; and what is to be said of the one behind them, if it is not.
     fn run(self, core: &Core, from: usize, alike: bool) -> (Run, Option<Result<bool, SendError>>);
 
+    /// The classes of all in the range.
+    fn classes(self, range: Range<usize>) -> u32;
+
     /// Whether all in the range have the same classes.
     fn are_alike(self, range: Range<usize>) -> bool;
 }
@@ -64,6 +67,11 @@ impl Items for Mixed<'_> {
         (run, None)
     }
 
+    #[inline(always)]
+    fn classes(self, range: Range<usize>) -> u32 {
+        self.0[range].iter().fold(0, |bits, message| bits | message.class.bits())
+    }
+
     fn are_alike(self, range: Range<usize>) -> bool {
         self.0[range].windows(2).all(|pair| pair[0].class == pair[1].class)
     }
@@ -95,6 +103,11 @@ impl<const LEN: usize> Items for Equal<'_, LEN> {
             }
             other => (Run::default(), Some(other)),
         }
+    }
+
+    #[inline(always)]
+    fn classes(self, _: Range<usize>) -> u32 {
+        self.class.bits()
     }
 
     fn are_alike(self, _: Range<usize>) -> bool {

@@ -166,7 +166,7 @@ impl SendState {
             .log
             .claim(&mut self.appender, &mut gate, now, count, units)
             .map_err(Self::refused)?;
-        self.write_run(items, first..first + count as usize, run.classes, claimed);
+        self.write_run(items, first..first + count as usize, claimed);
         self.finish(core, now);
         Ok((count as usize, claimed.sequence))
     }
@@ -174,14 +174,8 @@ impl SendState {
     /// Fills all of them, then publishes the first, through which every reader comes to the others
     /// (rule S2).
     #[inline(always)]
-    fn write_run(
-        &mut self,
-        items: impl Items,
-        range: Range<usize>,
-        classes: u32,
-        claimed: Claimed,
-    ) {
-        self.announce(classes);
+    fn write_run(&mut self, items: impl Items, range: Range<usize>, claimed: Claimed) {
+        self.announce(items.classes(range.clone()));
         // SAFETY: the appender holds the segment.
         let frame = unsafe { self.appender.frame.as_ref() };
         let Claimed { unit: first, time, .. } = claimed;

@@ -92,8 +92,8 @@ impl Sender {
                 };
                 match appended {
                     Ok((count, first)) => {
-                        // Of those that were left out too: a look for sleepers does no harm.
-                        classes |= run.classes;
+                        // Of no other: who is woken finds something.
+                        classes |= items.classes(done..done + count);
                         sent.queued += count;
                         sent.first.get_or_insert(first);
                         sent.last = Some(first + count as u64 - 1);
