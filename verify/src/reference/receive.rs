@@ -110,6 +110,10 @@ impl Driver {
         let mut all = Vec::new();
         let port = self.slots[index].port.get_mut();
         let result = match max {
+            // Nothing comes in a pause here: the two are the same.
+            None if index % 2 == 0 => {
+                port.drain_paced(Duration::ZERO, |message| all.push(Seen::of(&message)))
+            }
             None => port.drain(|message| all.push(Seen::of(&message))),
             Some(max) => port.drain_up_to(max.into(), |message| all.push(Seen::of(&message))),
         };

@@ -198,7 +198,12 @@ impl Driver {
             messages.iter().map(|(class, len)| (*class, self.payload((*len).into()))).collect();
         let outgoing: Vec<_> =
             payloads.iter().map(|(class, bytes)| Outgoing::new(*class, bytes)).collect();
-        let (error, done, sent) = match sender.send_batch(&outgoing) {
+        // What is of one class and one of these lengths goes the way that is for it.
+        let outcome = equal::<0>(&sender, &outgoing)
+            .or_else(|| equal::<8>(&sender, &outgoing))
+            .or_else(|| equal::<{ MAX_PAYLOAD + 1 }>(&sender, &outgoing))
+            .unwrap_or_else(|| sender.send_batch(&outgoing));
+        let (error, done, sent) = match outcome {
             Ok(sent) => (None, messages.len(), sent),
             Err(BatchError { error, done, sent, .. }) => (Some(error), done, sent),
         };
@@ -307,4 +312,17 @@ impl Driver {
         }
         Ok(())
     }
+}
+
+/// Sends a batch by `send_equal`, if it is one of messages of `LEN` bytes and one class.
+fn equal<const LEN: usize>(
+    sender: &Sender,
+    messages: &[Outgoing<'_>],
+) -> Option<Result<BatchSent, BatchError>> {
+    let class = messages.first()?.class;
+    let payloads: Option<Vec<[u8; LEN]>> = messages
+        .iter()
+        .map(|message| (message.class == class).then(|| message.payload.try_into().ok()).flatten())
+        .collect();
+    Some(sender.send_equal(class, &payloads?))
 }
