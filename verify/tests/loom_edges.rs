@@ -230,6 +230,14 @@ fn alert_settled() {
 }
 
 #[test]
+fn alert_settled_late() {
+    Model::new("settled late")
+        .quickly(1)
+        .reaches(&["calm", "settled"])
+        .check(|| then(wait::alert::settled_late()));
+}
+
+#[test]
 fn alert_calming() {
     Model::new("calming against an announcement")
         .preemptions(3)

@@ -316,10 +316,11 @@ impl Cursor {
         delivered: &mut u64,
         mut f: impl FnMut(Met<'r>),
     ) {
+        debug_assert!(self.may_run(course.record), "the place decides what is referenced");
         let Course { record, mask, cutoff, bound } = *course;
         let mask = u64::from(mask) << 32;
         let frame = self.frame;
-        // SAFETY: referenced, as the place says, and not given up in here.
+        // SAFETY: in a segment, by `may_run`, so referenced; and not given up in here.
         let records = unsafe { frame.as_ref() }.records();
         let mut left = max;
         while left > 0 && self.sequence < bound {

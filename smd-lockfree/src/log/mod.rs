@@ -125,7 +125,7 @@
 //!
 //! | edge | release end | acquire end | carries |
 //! |---|---|---|---|
-//! | `log.publish` | `Frame::publish` | `Frame::head` | time, extra, payload, union bits |
+//! | `log.publish` | `Frame::publish`; for a batch, of its first record | `Frame::head`, `At::head` | time, extra, payload, union bits; all of a batch |
 //! | `log.end` | `Frame::mark_end` | `Frame::head` | the final claim word |
 //! | `log.complete` | `Frame::set_complete` | `Frame::complete_union` | all union bits |
 //! | `log.touch` | `Log::touch`, `Log::close` | `Log::load_claim` | registry and interest stored before the touch |

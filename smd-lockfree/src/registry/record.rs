@@ -125,7 +125,7 @@ impl Record {
         self.progress.next_sequence.store(sequence, Ordering::Relaxed);
     }
 
-    // RELAXED (mask, since, generation): the participant changes them itself, between two touches
+    // RELAXED (mask, since, `since_max`, generation): the participant changes them itself, between two touches
     // or before one; who counts meanwhile counts with the old or the new mask, and a count made by
     // a sender that saw the touch sees them by edge `log.touch`.
 

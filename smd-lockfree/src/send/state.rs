@@ -128,7 +128,7 @@ impl SendState {
     #[cold]
     fn installed(&mut self, core: &Core, now: u64) {
         self.appender.installed = false;
-        core.waiters.calm();
+        core.waiters.calm(&core.registry, core.domain());
         core.retire(now);
     }
 
@@ -190,7 +190,7 @@ impl SendState {
             if front.is_none() {
                 front = Some(head);
             } else {
-                // SAFETY: filled just above; the one before it is not published.
+                // SAFETY: filled just above; the first of the piece is published last.
                 unsafe { frame.prepare(unit, head) };
             }
             unit += units_for(len, false);

@@ -16,7 +16,7 @@ use super::Sender;
 pub struct Outgoing<'a> {
     /// Its classes.
     pub class: Class,
-    /// Its payload: 0 to [`MAX_PAYLOAD`] bytes.
+    /// Its payload: 0 to [`MAX_PAYLOAD`](crate::MAX_PAYLOAD) bytes.
     pub payload: &'a [u8],
 }
 

@@ -39,7 +39,8 @@ pub(crate) mod hint {
 /// There a light barrier is a read-modify-write of a word that no other thread's light barrier
 /// touches, and a heavy one is one of each such word. Those of one word are in one order, so a light
 /// barrier stands before or behind a heavy one, and whichever comes second sees what stands before
-/// the first: that, and no order between two light ones, is what ships.
+/// the first: that, and no order between two light ones, is what ships. (Two heavy ones are ordered
+/// here by these words; what ships has a fence at both ends of each for that.)
 pub(crate) mod asymmetric {
     use std::cell::Cell;
 

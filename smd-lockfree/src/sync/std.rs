@@ -89,28 +89,46 @@ pub(crate) mod asymmetric {
 
     #[cfg(all(target_os = "linux", not(miri)))]
     mod system {
-        use std::sync::OnceLock;
+        use std::sync::atomic::{AtomicU8, Ordering};
         use std::time::Duration;
 
         use rustix::thread::{MembarrierCommand, MembarrierQuery, membarrier, membarrier_query};
 
-        /// Far longer than a processor keeps a store to itself.
+        /// Far longer than any processor keeps a store to itself: what is left when a barrier fails.
         const DRAINED: Duration = Duration::from_millis(1);
 
+        const UNKNOWN: u8 = 0;
+        const THERE: u8 = 1;
+        const NOT_THERE: u8 = 2;
+
+        // Not a lock: a fork while one thread asks must not leave a child that waits for it. To ask
+        // twice does no harm.
+        static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
+
         pub(super) fn is_available() -> bool {
-            static AVAILABLE: OnceLock<bool> = OnceLock::new();
-            *AVAILABLE.get_or_init(|| {
-                let both = MembarrierQuery::PRIVATE_EXPEDITED
-                    | MembarrierQuery::REGISTER_PRIVATE_EXPEDITED;
-                membarrier_query().contains(both)
-                    && membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
-            })
+            // RELAXED (all): the word says nothing of any other.
+            match STATE.load(Ordering::Relaxed) {
+                UNKNOWN => {
+                    let state = if ask() { THERE } else { NOT_THERE };
+                    STATE.store(state, Ordering::Relaxed);
+                    state == THERE
+                }
+                state => state == THERE,
+            }
+        }
+
+        fn ask() -> bool {
+            let both =
+                MembarrierQuery::PRIVATE_EXPEDITED | MembarrierQuery::REGISTER_PRIVATE_EXPEDITED;
+            membarrier_query().contains(both)
+                && membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
         }
 
         pub(super) fn heavy() {
             if membarrier(MembarrierCommand::PrivateExpedited).is_err() {
                 // The system has taken back what it had granted: a filter of system calls that was
-                // set since, or a fork.
+                // set since. From here on there is none; what may still rely on it is waited for.
+                STATE.store(NOT_THERE, Ordering::Relaxed);
                 std::thread::sleep(DRAINED);
             }
         }

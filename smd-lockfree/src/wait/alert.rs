@@ -18,16 +18,18 @@
 //! |---|---|---|
 //! | LIVELY | lookers fence | a looker once a segment, if the content is 0, to CALM |
 //! | CALM | the content is 0, and lookers do not fence | a sleeper, to SETTLING |
-//! | SETTLING | a looker may still act on CALM | whoever came through a heavy barrier since, to LIVELY |
+//! | SETTLING | a looker may still act on CALM | the sleeper that announced itself last, through a heavy barrier, to LIVELY |
 //!
 //! # Rules
 //!
-//! - **A1** The content changes by exchanges that count a version up, so that who clears it fails
-//!   when somebody announced itself meanwhile.
+//! - **A1** Every announcement counts a version up, so that who clears the content fails when somebody
+//!   announced itself meanwhile. (30 bits: they would have to come round within one exchange.)
 //! - **A2** In SETTLING every sleeper takes a heavy barrier of its own: that of another may not have
 //!   reached a looker yet.
 //! - **A3** CALM is entered only from LIVELY, with a content of 0, and only where the heavy barrier
-//!   is to be had. Elsewhere the word is always LIVELY.
+//!   is to be had. Elsewhere the word is always LIVELY. The content of a calm word stays 0.
+//! - **A4** SETTLING is left only by the announcement that was the last: who comes through its barrier
+//!   late may find the word settling anew, for lookers that its barrier has not reached.
 //!
 //! # Edges
 //!
@@ -61,6 +63,15 @@ impl Seen {
     /// The next version, with another content and in another state.
     fn next(self, state: u64, content: u32) -> u64 {
         state | (self.0.wrapping_add(VERSION) & VERSIONS) | u64::from(content)
+    }
+
+    /// The same with another content.
+    fn with(self, content: u32) -> u64 {
+        self.0 & !u64::from(u32::MAX) | u64::from(content)
+    }
+
+    fn version(self) -> u64 {
+        self.0 & VERSIONS
     }
 
     fn state(self) -> u64 {
@@ -101,25 +112,46 @@ impl Alert {
     pub(crate) fn announce(&self, change: impl Fn(u32) -> u32) {
         // RELAXED: the exchange decides.
         let mut word = Seen(self.0.load(Ordering::Relaxed));
-        let state = loop {
+        let mine = loop {
             // Rule A2.
             let state = if word.state() == 0 { 0 } else { SETTLING };
             let new = word.next(state, change(word.content()));
             // EDGE wait.announce: Release here; Acquire in `load`. Carries state and slot.
             match self.0.compare_exchange_weak(word.0, new, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => break state,
+                Ok(_) => break Seen(new),
                 Err(actual) => word = Seen(actual),
             }
         };
-        if state == 0 {
+        if mine.state() == 0 {
             // FENCE wait.park / wait.room: see `look`.
             fence(Ordering::SeqCst);
         } else {
-            mark("settled");
             // BARRIER alert.calm: see `look`.
             asymmetric::heavy();
-            // RELAXED: who finds it settled fences, and the heavy barrier ends with a fence.
-            self.0.fetch_and(!SETTLING, Ordering::Relaxed);
+            self.settle(mine);
+        }
+    }
+
+    /// Behind the heavy barrier: lookers need fence no more than they do (rule A4).
+    fn settle(&self, mine: Seen) {
+        // RELAXED: the exchange decides.
+        let mut word = Seen(self.0.load(Ordering::Relaxed));
+        while word.state() == SETTLING && word.version() == mine.version() {
+            let settled = word.0 & !SETTLING;
+            // RELAXED: who finds it settled fences, and our heavy barrier ended with a fence; it was
+            // the last, so it has reached every looker that may act on CALM.
+            match self.0.compare_exchange_weak(
+                word.0,
+                settled,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => {
+                    mark("settled");
+                    return;
+                }
+                Err(actual) => word = Seen(actual),
+            }
         }
     }
 
@@ -128,7 +160,7 @@ impl Alert {
         // RELAXED: the exchange decides.
         let mut word = Seen(self.0.load(Ordering::Relaxed));
         loop {
-            let new = word.next(word.state(), change(word.content()));
+            let new = word.with(change(word.content()));
             // RELAXED: a look at somebody who is gone does no harm.
             match self.0.compare_exchange_weak(word.0, new, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return,
@@ -139,7 +171,11 @@ impl Alert {
 
     /// Puts another content in the place of what was seen, unless somebody announced itself since.
     pub(crate) fn clear(&self, seen: Seen, content: u32) {
-        let new = seen.next(seen.state(), content);
+        if seen.state() == CALM {
+            // Whoever is about to announce itself does so after this (rule A3).
+            return;
+        }
+        let new = seen.with(content);
         // RELAXED: an announcement since makes this fail, and its bits stay; who announced before was
         // seen by the Acquire of `load`.
         let _ = self.0.compare_exchange(seen.0, new, Ordering::Relaxed, Ordering::Relaxed);

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sync::{hint, thread};
+use crate::sync::thread;
 
 /// The end of a sleep; none: for ever.
 #[derive(Clone, Copy, Debug)]
@@ -24,13 +24,6 @@ impl Deadline {
     /// Whether nothing is left.
     pub(crate) fn is_over(self) -> bool {
         self.left().is_some_and(|left| left.is_zero())
-    }
-
-    /// Spins until then.
-    pub(crate) fn spin(self) {
-        while !self.is_over() {
-            hint::spin_loop();
-        }
     }
 
     /// Parks this thread once, until then.

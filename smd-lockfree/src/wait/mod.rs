@@ -18,8 +18,8 @@
 //!
 //! # Rules
 //!
-//! - **W1** A sender, after publication: fence (none where the word is calm), load `waiters`; no bit of
-//!   its class: done. Once for a batch.
+//! - **W1** A sender, after publication: load `waiters`, behind a fence unless it says that it is calm
+//!   ([`alert`]); no bit of its class: done. Once for a batch.
 //! - **W2** A participant still holds its segment: its own mask, or everything if a hole stands in
 //!   front (it must hear of whoever closes it); state WAITING; `waiters` is exchanged **always**,
 //!   also when the bits are there; fence; look again. A hole that the announced mask does not cover
@@ -31,7 +31,8 @@
 //! - **W4** One wake for each WAITING. What to wake (a thread, a waker, a descriptor) lies in a slot
 //!   that its user takes out and puts back.
 //! - **W5** Senders that wait for room announce themselves in [`room`], fence, and try again from
-//!   the start; a participant that stored its progress fences and looks there.
+//!   the start; a participant that stored its progress looks there as a sender does
+//!   for sleepers.
 //!
 //! # Edges
 //!

@@ -49,8 +49,18 @@ impl Waiters {
         self.masks.look() & classes != 0
     }
 
-    /// Nobody has slept for a while, perhaps: lookers may do without a fence.
-    pub(crate) fn calm(&self) {
+    /// Once a segment: if nobody sleeps, lookers may do without a fence. What sleepers have left behind
+    /// that woke by themselves, or left, is taken out first.
+    #[cold]
+    pub(crate) fn calm(&self, registry: &Registry, domain: &Domain) {
+        // EDGE wait.announce: Acquire in there, before the registry is loaded (rule W3).
+        let seen = self.masks.load();
+        if seen.content() != 0 {
+            let guard = domain.pin();
+            let entries = registry.snapshot(&guard).entries();
+            let asleep = entries.iter().map(|entry| entry.record().waiter.waiting_mask());
+            self.masks.clear(seen, asleep.fold(0, |masks, mask| masks | mask));
+        }
         self.masks.calm();
     }
 

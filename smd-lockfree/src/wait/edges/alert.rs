@@ -88,3 +88,25 @@ pub fn settling() -> Vec<Part> {
 pub fn calming() -> Vec<Part> {
     parts(Scene::new(), 1, |scene| scene.alert.calm())
 }
+
+/// Rule A4: two sleepers, one of which comes through its barrier late; the other sleeps, is cleared,
+/// lets the word become calm and sleeps again, beside a third.
+pub fn settled_late() -> Vec<Part> {
+    let scene = Scene::new();
+    scene.alert.calm();
+    let (late, again, third, looking) =
+        (scene.clone(), scene.clone(), scene.clone(), scene.clone());
+    vec![
+        Box::new(move || {
+            again.alert.announce(|content| content | 1);
+            let seen = again.alert.load();
+            again.alert.clear(seen, seen.content() & 4);
+            again.alert.calm();
+            again.sleep(1);
+        }),
+        Box::new(move || late.alert.announce(|content| content | 2)),
+        Box::new(move || third.sleep(4)),
+        Box::new(move || looking.publish()),
+        Box::new(move || scene.check()),
+    ]
+}
