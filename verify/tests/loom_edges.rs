@@ -232,7 +232,6 @@ fn alert_settled() {
 #[test]
 fn alert_settled_late() {
     Model::new("settled late")
-        .quickly(1)
         .reaches(&["calm", "settled"])
         .check(|| then(wait::alert::settled_late()));
 }

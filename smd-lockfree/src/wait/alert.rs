@@ -110,18 +110,7 @@ impl Alert {
     /// Changes the content; what is looked at afterwards is what a looker published that did not see
     /// this.
     pub(crate) fn announce(&self, change: impl Fn(u32) -> u32) {
-        // RELAXED: the exchange decides.
-        let mut word = Seen(self.0.load(Ordering::Relaxed));
-        let mine = loop {
-            // Rule A2.
-            let state = if word.state() == 0 { 0 } else { SETTLING };
-            let new = word.next(state, change(word.content()));
-            // EDGE wait.announce: Release here; Acquire in `load`. Carries state and slot.
-            match self.0.compare_exchange_weak(word.0, new, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => break Seen(new),
-                Err(actual) => word = Seen(actual),
-            }
-        };
+        let mine = self.enter(change);
         if mine.state() == 0 {
             // FENCE wait.park / wait.room: see `look`.
             fence(Ordering::SeqCst);
@@ -132,8 +121,24 @@ impl Alert {
         }
     }
 
+    /// The exchange of an announcement.
+    pub(super) fn enter(&self, change: impl Fn(u32) -> u32) -> Seen {
+        // RELAXED: the exchange decides.
+        let mut word = Seen(self.0.load(Ordering::Relaxed));
+        loop {
+            // Rule A2.
+            let state = if word.state() == 0 { 0 } else { SETTLING };
+            let new = word.next(state, change(word.content()));
+            // EDGE wait.announce: Release here; Acquire in `load`. Carries state and slot.
+            match self.0.compare_exchange_weak(word.0, new, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return Seen(new),
+                Err(actual) => word = Seen(actual),
+            }
+        }
+    }
+
     /// Behind the heavy barrier: lookers need fence no more than they do (rule A4).
-    fn settle(&self, mine: Seen) {
+    pub(super) fn settle(&self, mine: Seen) {
         // RELAXED: the exchange decides.
         let mut word = Seen(self.0.load(Ordering::Relaxed));
         while word.state() == SETTLING && word.version() == mine.version() {

@@ -89,23 +89,23 @@ pub fn calming() -> Vec<Part> {
     parts(Scene::new(), 1, |scene| scene.alert.calm())
 }
 
-/// Rule A4: two sleepers, one of which comes through its barrier late; the other sleeps, is cleared,
-/// lets the word become calm and sleeps again, beside a third.
+/// Rule A4: a sleeper has come through its barrier and not settled the word yet; meanwhile another was
+/// woken, the word was settled and became calm. Then that one sleeps again, beside a third.
 pub fn settled_late() -> Vec<Part> {
     let scene = Scene::new();
     scene.alert.calm();
-    let (late, again, third, looking) =
+    let mine = scene.alert.enter(|content| content | 2);
+    asymmetric::heavy();
+    scene.alert.announce(|content| content | 1);
+    let seen = scene.alert.load();
+    scene.alert.clear(seen, 0);
+    scene.alert.calm();
+    let (late, third, looking, again) =
         (scene.clone(), scene.clone(), scene.clone(), scene.clone());
     vec![
-        Box::new(move || {
-            again.alert.announce(|content| content | 1);
-            let seen = again.alert.load();
-            again.alert.clear(seen, seen.content() & 4);
-            again.alert.calm();
-            again.sleep(1);
-        }),
-        Box::new(move || late.alert.announce(|content| content | 2)),
         Box::new(move || third.sleep(4)),
+        Box::new(move || late.alert.settle(mine)),
+        Box::new(move || again.sleep(1)),
         Box::new(move || looking.publish()),
         Box::new(move || scene.check()),
     ]
