@@ -15,7 +15,7 @@ const COUNTED: usize = 16 * 1024;
 /// Messages before them: the pools are filled and the window has its length.
 const WARM_UP: usize = 4 * 1024;
 
-/// The name by which callgrind knows [`section`].
+/// The name by which callgrind knows `section`.
 pub const SECTION: &str = "*instructions_are_counted_here*";
 
 /// One thing that is counted.

@@ -111,7 +111,7 @@ impl Driver {
         let port = self.slots[index].port.get_mut();
         let result = match max {
             // Nothing comes in a pause here: the two are the same.
-            None if index % 2 == 0 => {
+            None if index.is_multiple_of(2) => {
                 port.drain_paced(Duration::ZERO, |message| all.push(Seen::of(&message)))
             }
             None => port.drain(|message| all.push(Seen::of(&message))),
