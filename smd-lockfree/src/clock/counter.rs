@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_counter_that_restarted_is_corrected_at_once() {
         // The last correction seems to lie in the future.
-        let system = ahead_by(HOUR.wrapping_neg(), INTERVAL.wrapping_neg() * 50);
+        let system = ahead_by(HOUR.wrapping_neg(), INTERVAL.wrapping_mul(50).wrapping_neg());
         assert!(deviation(&system) < TENTH, "{}", deviation(&system));
     }
 

@@ -155,6 +155,7 @@ pub mod edges;
 pub(crate) mod frame;
 pub(crate) mod handover;
 pub(crate) mod retire;
+pub(crate) mod run;
 pub(crate) mod spill;
 pub(crate) mod tail;
 pub(crate) mod word;

@@ -9,7 +9,8 @@
 
 use crate::core::Core;
 use crate::error::RecvError;
-use crate::log::cursor::{Course, Cursor, Cutoff, Front, View};
+use crate::log::cursor::{Cursor, Cutoff, View};
+use crate::log::run::{Course, Front};
 use crate::message::Message;
 use crate::registry::record::Record;
 

@@ -191,7 +191,7 @@ mod plain {
     #[derive(Clone, Copy)]
     pub(crate) struct Spot<'s> {
         at: NonNull<u8>,
-        #[cfg(smd_shuttle)]
+        #[cfg(any(smd_shuttle, debug_assertions))]
         memory: Memory<'s>,
         slab: PhantomData<&'s Slab>,
     }
@@ -207,7 +207,7 @@ mod plain {
             Spot {
                 // SAFETY: in bounds, the caller's promise.
                 at: unsafe { self.base.add(unit as usize * UNIT) },
-                #[cfg(smd_shuttle)]
+                #[cfg(any(smd_shuttle, debug_assertions))]
                 memory: self,
                 slab: PhantomData,
             }
@@ -227,8 +227,19 @@ mod plain {
         /// It is below [`Slab::units`].
         #[inline(always)]
         pub(crate) unsafe fn further(self, units: usize) -> Spot<'s> {
+            self.check((units + 1) * UNIT);
             // SAFETY: in bounds, the caller's promise.
             Spot { at: unsafe { self.at.add(units * UNIT) }, ..self }
+        }
+
+        /// Checks, in a debug build, that so many bytes from here on lie in the slab.
+        #[inline(always)]
+        fn check(self, _bytes: usize) {
+            #[cfg(debug_assertions)]
+            {
+                let from = self.at.as_ptr() as usize - self.memory.base.as_ptr() as usize;
+                assert!(from + _bytes <= self.memory.units as usize * UNIT, "beyond the slab");
+            }
         }
 
         /// The head of the record that begins here.
@@ -251,6 +262,7 @@ mod plain {
         /// As for [`Memory::word`].
         #[inline(always)]
         pub(crate) unsafe fn word(self, offset: usize) -> u64 {
+            self.check(offset + 8);
             // SAFETY: the caller's promise.
             unsafe { self.at.add(offset).cast::<u64>().read() }
         }
@@ -261,6 +273,7 @@ mod plain {
         /// As for [`Memory::bytes`].
         #[inline(always)]
         pub(crate) unsafe fn bytes<'a>(self, offset: usize, len: usize) -> &'a [u8] {
+            self.check(offset + len);
             // SAFETY: the caller's promise.
             unsafe { std::slice::from_raw_parts(self.at.as_ptr().add(offset), len) }
         }
