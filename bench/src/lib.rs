@@ -20,7 +20,8 @@
 //! take turns in random order, so that what the host does to the machine falls on all sides alike. A round over two
 //! threads is framed by two probes of the distance between the two processors; see [`probe`].
 //!
-//! Two peers are behind features, since they are heavy or want something installed: `iceoryx2`, and `lws`, which is
+//! Without the feature `peers`, which is on by default, there is only what looks at the bus alone: `counts`, `drift` and
+//! their benches. Two peers are behind features of their own, since they are heavy or want something installed: `iceoryx2`, and `lws`, which is
 //! `lws_smd` of libwebsockets (on Debian: `apt-get install -y gcc libwebsockets-dev`).
 
 #![deny(unsafe_code)]
@@ -29,15 +30,24 @@ pub mod alloc;
 pub mod counts;
 #[cfg(target_os = "linux")]
 pub mod drift;
+#[cfg(feature = "peers")]
 pub mod driver;
+#[cfg(feature = "peers")]
 pub mod limits;
 pub mod machine;
 pub mod payload;
+#[cfg(feature = "peers")]
 pub mod peers;
+#[cfg(feature = "peers")]
 pub mod probe;
+#[cfg(feature = "peers")]
 pub mod readme;
+#[cfg(feature = "peers")]
 pub mod recorder;
+#[cfg(feature = "peers")]
 pub mod report;
 pub mod scene;
+#[cfg(feature = "peers")]
 pub mod side;
+#[cfg(feature = "peers")]
 pub mod workload;

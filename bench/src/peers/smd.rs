@@ -119,7 +119,12 @@ impl<const L: usize, const EXPIRES: bool> Blocks for SmdSized<L, EXPIRES> {
             Ok(message) => show(&message, each),
             Err(error) => lost(error),
         }
-        1 + Self::drain(receiver, each)
+        // Whether that was the last one is asked by the next call.
+        match receiver.drain(|message| show(&message, each)) {
+            Ok(drained) => 1 + drained,
+            Err(RecvError::Closed) => 1,
+            Err(error) => lost(error),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! processors, as for two threads; what the host stops meanwhile cannot be told from what the system's scheduler does.
 
 use std::sync::Barrier;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::Backoff;
@@ -133,36 +133,45 @@ fn round<P: Peer>(
     receive: &(impl Fn(&mut Inbox<P>, &Ending) -> Instant + Sync),
 ) -> Result<Duration, String> {
     let Flow { senders, receivers } = flow;
-    let ending = Ending::of(senders.len());
-    let barrier = Barrier::new(senders.len() + receivers.len());
-    let (ending, barrier) = (&ending, &barrier);
+    let ending = &Ending::of(senders.len());
+    let receivers = receivers
+        .iter_mut()
+        .map(|inbox| -> Work<'_> { Box::new(move || Ok(receive(inbox, ending))) })
+        .collect();
+    let senders = senders
+        .iter_mut()
+        .enumerate()
+        .map(|(source, (sender, sent))| -> Work<'_> {
+            Box::new(move || {
+                let start = Instant::now();
+                send(sender, source, sent, ending, span).map(|()| start)
+            })
+        })
+        .collect();
+    all_at_once(senders, receivers)
+}
+
+/// What a thread does: a sender returns when it began, a receiver when it had ended.
+type Work<'w> = Box<dyn FnOnce() -> Result<Instant, String> + Send + 'w>;
+
+/// Runs each on a thread of its own, all from one moment on: the time from the first begin to the last end.
+fn all_at_once<'w>(senders: Vec<Work<'w>>, receivers: Vec<Work<'w>>) -> Result<Duration, String> {
+    let barrier = &Barrier::new(senders.len() + receivers.len());
     thread::scope(|scope| {
-        let receivers: Vec<_> = receivers
-            .iter_mut()
-            .map(|inbox| {
-                scope.spawn(move || {
-                    barrier.wait();
-                    receive(inbox, ending)
-                })
+        let spawn = |work: Work<'w>| {
+            scope.spawn(move || {
+                barrier.wait();
+                work()
             })
-            .collect();
-        let senders: Vec<_> = senders
-            .iter_mut()
-            .enumerate()
-            .map(|(source, (sender, sent))| {
-                scope.spawn(move || {
-                    barrier.wait();
-                    let start = Instant::now();
-                    send(sender, source, sent, ending, span).map(|()| start)
-                })
-            })
-            .collect();
+        };
+        let receivers: Vec<_> = receivers.into_iter().map(spawn).collect();
+        let senders: Vec<_> = senders.into_iter().map(spawn).collect();
         // All are joined before the first error is returned.
-        let starts: Vec<_> = senders.into_iter().map(|sender| sender.join()).collect();
-        let ends: Vec<_> = receivers.into_iter().map(|receiver| receiver.join()).collect();
+        let starts: Vec<_> = senders.into_iter().map(ScopedJoinHandle::join).collect();
+        let ends: Vec<_> = receivers.into_iter().map(ScopedJoinHandle::join).collect();
         let (mut first, mut last) = (None, None);
         for end in ends {
-            last = last.max(Some(end.map_err(|panic| panicked(&*panic))?));
+            last = last.max(Some(end.map_err(|panic| panicked(&*panic))??));
         }
         for start in starts {
             let start = start.map_err(|panic| panicked(&*panic))??;

@@ -54,6 +54,44 @@ pub fn run_for<A: Send, B: Send>(
     first: impl FnOnce() -> Result<A, String> + Send,
     second: impl FnOnce() -> Result<B, String> + Send,
 ) -> Result<Pair<A, B>, String> {
+    let (mut first, mut second) = (Once::new(first), Once::new(second));
+    let handoff = framed(span, cpus, &mut || first.run(), &mut || second.run())?;
+    Ok(Pair { first: first.outcome()?, second: second.outcome()?, handoff })
+}
+
+/// One side's work, and what it returned: threads and probes are compiled once, not for every kind of work.
+struct Once<F, T> {
+    work: Option<F>,
+    outcome: Option<T>,
+}
+
+impl<T, F: FnOnce() -> Result<T, String>> Once<F, T> {
+    fn new(work: F) -> Once<F, T> {
+        Once { work: Some(work), outcome: None }
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        if let Some(work) = self.work.take() {
+            self.outcome = Some(work()?);
+        }
+        Ok(())
+    }
+
+    fn outcome(self) -> Result<T, String> {
+        self.outcome.ok_or_else(|| "a thread did nothing".to_owned())
+    }
+}
+
+/// What one thread does.
+type Work<'w> = &'w mut (dyn FnMut() -> Result<(), String> + Send);
+
+/// Runs both at the same time between two probes, whose figures it returns.
+fn framed(
+    span: Duration,
+    cpus: (usize, usize),
+    first: Work<'_>,
+    second: Work<'_>,
+) -> Result<(f64, f64), String> {
     // Tests of the crate run side by side; pairs that spin on the same two processors only hinder each other.
     #[cfg(test)]
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -63,15 +101,14 @@ pub fn run_for<A: Send, B: Send>(
         let first = scope.spawn(move || {
             machine::pin(cpus.0);
             let before = before.ping(span)?;
-            let outcome = or_abandon(after, first)?;
-            Ok((outcome, (before, after.ping(span)?)))
+            or_abandon(after, first)?;
+            Ok((before, after.ping(span)?))
         });
         let second = scope.spawn(move || {
             machine::pin(cpus.1);
             before.pong()?;
-            let outcome = or_abandon(after, second)?;
-            after.pong()?;
-            Ok(outcome)
+            or_abandon(after, second)?;
+            after.pong()
         });
         (first.join(), second.join())
     });
@@ -79,7 +116,7 @@ pub fn run_for<A: Send, B: Send>(
     let first: Result<_, String> = first.unwrap_or_else(|panic| Err(panicked(&*panic)));
     let second: Result<_, String> = second.unwrap_or_else(|panic| Err(panicked(&*panic)));
     match (first, second) {
-        (Ok((first, handoff)), Ok(second)) => Ok(Pair { first, second, handoff }),
+        (Ok(handoff), Ok(())) => Ok(handoff),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
         (Err(told), Err(cause)) if [probe::NO_ANSWER, ASK_THE_OTHER].contains(&&*told) => {
             Err(cause)
@@ -92,7 +129,7 @@ pub fn run_for<A: Send, B: Send>(
 static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 /// Runs one side; if that fails or panics, the other side does not wait in the second probe.
-fn or_abandon<T>(after: &Line, side: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+fn or_abandon(after: &Line, side: Work<'_>) -> Result<(), String> {
     struct Abandons<'l>(Option<&'l Line>);
     impl Drop for Abandons<'_> {
         fn drop(&mut self) {
@@ -102,9 +139,9 @@ fn or_abandon<T>(after: &Line, side: impl FnOnce() -> Result<T, String>) -> Resu
         }
     }
     let mut abandons = Abandons(Some(after));
-    let outcome = side()?;
+    side()?;
     abandons.0 = None;
-    Ok(outcome)
+    Ok(())
 }
 
 #[cfg(test)]
