@@ -30,27 +30,29 @@ pub enum Distance {
     Smt,
     /// 33 to 60 ns: most probably one last-level cache.
     Near,
+    /// Up to 120 ns: most probably one last-level cache that is a mesh, or two that are near each other.
+    Mid,
     /// Over 120 ns: most probably two last-level caches.
     Far,
 }
 
 impl Distance {
-    /// The class of a reading in nanoseconds, or `None` between the classes.
-    pub fn of(nanos: f64) -> Option<Distance> {
-        if nanos < 33.0 {
-            Some(Distance::Smt)
-        } else if nanos <= 60.0 {
-            Some(Distance::Near)
-        } else if nanos > 120.0 {
-            Some(Distance::Far)
-        } else {
-            None
+    /// All, from the nearest on.
+    pub const ALL: [Distance; 4] = [Distance::Smt, Distance::Near, Distance::Mid, Distance::Far];
+
+    /// The class of a reading in nanoseconds.
+    pub fn of(nanos: f64) -> Distance {
+        match nanos {
+            smt if smt < 33.0 => Distance::Smt,
+            near if near <= 60.0 => Distance::Near,
+            mid if mid <= 120.0 => Distance::Mid,
+            _ => Distance::Far,
         }
     }
 
     /// The class of a round whose two probes agree.
     pub fn agreed(before: f64, after: f64) -> Option<Distance> {
-        Distance::of(before).filter(|class| Distance::of(after) == Some(*class))
+        Some(Distance::of(before)).filter(|class| Distance::of(after) == *class)
     }
 
     /// The name used in tables.
@@ -58,6 +60,7 @@ impl Distance {
         match self {
             Distance::Smt => "smt",
             Distance::Near => "near",
+            Distance::Mid => "mid",
             Distance::Far => "far",
         }
     }
@@ -156,14 +159,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_leave_gaps_and_probes_must_agree() {
-        assert_eq!(Distance::of(31.0), Some(Distance::Smt));
-        assert_eq!(Distance::of(40.0), Some(Distance::Near));
-        assert_eq!(Distance::of(90.0), None);
-        assert_eq!(Distance::of(160.0), Some(Distance::Far));
+    fn every_reading_has_a_class_and_probes_must_agree() {
+        let readings = [31.0, 40.0, 90.0, 160.0].map(Distance::of);
+        assert_eq!(readings, Distance::ALL);
         assert_eq!(Distance::agreed(40.0, 59.0), Some(Distance::Near));
         assert_eq!(Distance::agreed(40.0, 160.0), None);
-        assert_eq!(Distance::agreed(90.0, 90.0), None);
+        assert_eq!(Distance::agreed(61.0, 90.0), Some(Distance::Mid));
     }
 
     #[test]

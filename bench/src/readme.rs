@@ -6,6 +6,7 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
+use crate::probe::Distance;
 use crate::report::{OURS, PAGE, PEERS, PLOTS, RAW, Role};
 
 /// In front of the figures in the README.
@@ -104,9 +105,12 @@ fn section(results: &Path, found: &Found) -> String {
         let _ = writeln!(text, "![{alt}](results/{name})\n");
     }
     text.push_str(&contenders(&found.rows));
-    text.push_str(
-        "\nMedians of each contender's best mode, near / far: nanoseconds a message but where it says otherwise. *one to one* is over two\n\
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "\nMedians of each contender's best mode, {}: nanoseconds a message but where it says otherwise. *one to one* is over two\n\
          threads, *CPU to 8* on one, *one way* the p50 of a paced latency; the last contenders are bounds written by hand.\n",
+        distances(&found.rows).join(" / ")
     );
     let few: Vec<&Row> =
         found.rows.iter().filter(|row| row.scenario == "T6" && row.contender == OURS).collect();
@@ -152,7 +156,25 @@ fn contenders(rows: &[Row]) -> String {
     text
 }
 
-/// A contender's best, near and far, or on one thread.
+/// The distances at which the table was measured, for more than a handful of contenders.
+fn distances(rows: &[Row]) -> Vec<&'static str> {
+    let shown = |class: &str| {
+        let of = |row: &&Row| {
+            row.class == class
+                && row.variant.is_empty()
+                && COLUMNS.iter().any(|column| column.1 == row.scenario)
+        };
+        let mut contenders: Vec<_> = rows.iter().filter(of).map(|row| &row.contender).collect();
+        contenders.sort_unstable();
+        contenders.dedup();
+        contenders.len()
+    };
+    let most = Distance::ALL.map(|distance| shown(distance.name())).into_iter().max().unwrap_or(0);
+    let names = Distance::ALL.iter().map(|distance| distance.name());
+    names.filter(|name| shown(name) > most / 2).collect()
+}
+
+/// A contender's best, at each distance, or on one thread.
 fn cell(
     rows: &[Row],
     contender: &str,
@@ -176,11 +198,14 @@ fn cell(
         Some(value) if value < 99.95 => format!("{value:.1}"),
         Some(value) => format!("{value:.0}"),
     };
-    match (best("any"), best("near"), best("far")) {
-        (None, None, None) => "-".to_owned(),
-        (any @ Some(_), _, _) => digits(any),
-        (None, near, far) => format!("{} / {}", digits(near), digits(far)),
+    if let any @ Some(_) = best("any") {
+        return digits(any);
     }
+    let values: Vec<_> = distances(rows).into_iter().map(best).collect();
+    if values.iter().all(Option::is_none) {
+        return "-".to_owned();
+    }
+    values.into_iter().map(digits).collect::<Vec<_>>().join(" / ")
 }
 
 fn origin(found: &Found) -> String {

@@ -43,7 +43,7 @@ pub fn run_while(
     let mut order: Vec<usize> = (0..contestants.len()).collect();
     let mut random = Random::new(plan.seed);
     let mut outcome = Outcome::default();
-    for turn in 0..plan.warm_up + plan.turns {
+    for turn in 0..plan.turns.saturating_add(plan.warm_up) {
         random.shuffle(&mut order);
         let mut out = Vec::new();
         for &index in &order {
@@ -181,5 +181,15 @@ mod tests {
         });
         // Six rounds, two turns of them before it counts.
         assert_eq!((outcome.rounds.len(), outcome.turns), (2, 1));
+    }
+
+    #[test]
+    fn turns_without_an_end_are_turns() {
+        let mut left = 4;
+        let outcome = run_while(plan(usize::MAX), &mut [good("a")], |_| {
+            left -= 1;
+            left > 0
+        });
+        assert_eq!((outcome.rounds.len(), outcome.turns), (1, 1));
     }
 }

@@ -21,8 +21,10 @@ pub struct Census {
     /// See `smt`.
     pub near: usize,
     /// See `smt`.
+    pub mid: usize,
+    /// See `smt`.
     pub far: usize,
-    /// Over two threads whose probes disagreed or lay between the classes: in no table.
+    /// Over two threads whose probes disagreed: in no table.
     pub without: usize,
     /// The host's stops.
     pub stalls: Stalls,
@@ -40,6 +42,7 @@ impl Census {
                 Some(Class::Any) => &mut census.any,
                 Some(Class::Pair(Distance::Smt)) => &mut census.smt,
                 Some(Class::Pair(Distance::Near)) => &mut census.near,
+                Some(Class::Pair(Distance::Mid)) => &mut census.mid,
                 Some(Class::Pair(Distance::Far)) => &mut census.far,
                 None => &mut census.without,
             } += 1;
@@ -65,6 +68,7 @@ pub fn table(rounds: &[Round]) -> Table {
         "any",
         "smt",
         "near",
+        "mid",
         "far",
         "in no class",
         "stalls",
@@ -73,8 +77,8 @@ pub fn table(rounds: &[Round]) -> Table {
         "% of the time",
     ]);
     let mut push = |name: &str, census: Census| {
-        let Census { rounds, any, smt, near, far, without, stalls, .. } = census;
-        let counts = [rounds, any, smt, near, far, without].map(|count| count.to_string());
+        let Census { rounds, any, smt, near, mid, far, without, stalls, .. } = census;
+        let counts = [rounds, any, smt, near, mid, far, without].map(|count| count.to_string());
         let count = stalls.count.to_string();
         let times = [stalls.nanos, stalls.longest].map(|nanos| time(nanos as f64));
         let share = plain(100.0 * census.share());

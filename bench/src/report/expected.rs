@@ -10,6 +10,9 @@ use crate::recorder::Class;
 use crate::report::rows::{Row, UNSTAMPED};
 use crate::side::{Mode, Scenario, Side};
 
+/// A part of the name of the processors it measured: on others its figures say little.
+pub const PROCESSOR: &str = "AMD EPYC";
+
 /// Figures that differ by more than this part are marked.
 pub const NEAR_ENOUGH: f64 = 0.2;
 

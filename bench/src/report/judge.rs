@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use serde::{Serialize, Serializer};
 
+use crate::probe::Distance;
 use crate::recorder::Class;
 use crate::report::contenders::{ANY_MODE, OURS, Role, Work};
 use crate::report::numbers::{self, part};
@@ -70,10 +71,19 @@ pub fn judge(target: &Target, rows: &[Row]) -> Vec<Verdict> {
     };
     let mut verdicts = Vec::new();
     for participants in participants {
+        let seen = seen(target, participants, rows);
         let mut classes: Vec<Option<Class>> = match target.classes {
             Where::In(classes) => classes.iter().copied().map(Some).collect(),
-            Where::Seen => seen(target, participants, rows).into_iter().map(Some).collect(),
+            Where::Seen => seen.iter().copied().map(Some).collect(),
         };
+        // What is wanted near is wanted on a machine, too, whose processors are a little further apart.
+        let mid = Class::Pair(Distance::Mid);
+        if classes.contains(&Some(Class::Pair(Distance::Near)))
+            && !classes.contains(&Some(mid))
+            && seen.contains(&mid)
+        {
+            classes.push(Some(mid));
+        }
         if classes.is_empty() {
             classes.push(None);
         }

@@ -33,7 +33,7 @@ pub(super) fn page(report: &Report, plots: &[Plot]) -> String {
     page.push_str("\n## Scenarios\n");
     page.push_str(&scenarios::sections(&report.rows));
     page.push_str("\n## Peers without stamps\n\n");
-    page.push_str(&peers::section(&report.rows));
+    page.push_str(&peers::section(&report.rows, &report.provenance.processor));
     page.push_str("\n## Rounds and the host\n\n");
     let _ = write!(
         page,
@@ -71,7 +71,7 @@ fn reading() -> Vec<String> {
          call and one stamp for 32.",
         "**Distance.** The host moves the processors of a virtual machine about while it runs, and what crosses between two \
          threads then costs from three to fifteen times as much. So a cache line goes to and fro before and after each round over two \
-         threads: *smt* is under 33 ns one way, *near* 33 to 60, *far* over 120. A round counts if both probes agree, and is compared inside its \
+         threads: *smt* is under 33 ns one way, *near* 33 to 60, *mid* up to 120, *far* over that. What is wanted near is wanted in *mid*, too. A round counts if both probes agree, and is compared inside its \
          class only. What ran on one thread has no class.",
         "**Rounds** are short and all contenders take turns in random order, so that what the host does falls on all alike. A figure is \
          the median of a row's rounds; beside it stand the best and the worst, and between which two the middle half lies.",
@@ -131,8 +131,7 @@ pub(super) fn left_out(report: &Report) -> Vec<String> {
     let over_two = census.rounds - census.any;
     if census.without > 0 {
         left_out.push(format!(
-            "{} of {over_two} rounds over two threads are in no table, because the distance changed in them or lay between the \
-             classes. They are in the raw data.",
+            "{} of {over_two} rounds over two threads are in no table, because the distance changed in them. They are in the raw data.",
             census.without
         ));
     }

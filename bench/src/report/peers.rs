@@ -1,13 +1,13 @@
 //! The section on peers without stamps: whether each is used as well here as elsewhere.
 
-use crate::report::expected::{self, Comparison, NEAR_ENOUGH, REASONS, Reason};
+use crate::report::expected::{self, Comparison, NEAR_ENOUGH, PROCESSOR, REASONS, Reason};
 use crate::report::numbers::{part, plain};
 use crate::report::rows::Row;
 use crate::report::table::Table;
 use crate::side::Scenario;
 
-/// The section.
-pub(super) fn section(rows: &[Row]) -> String {
+/// The section, of a run on such a processor.
+pub(super) fn section(rows: &[Row], processor: &str) -> String {
     let comparisons = expected::comparisons(rows);
     if comparisons.is_empty() {
         return "No round without stamps was measured.\n".to_owned();
@@ -41,9 +41,17 @@ pub(super) fn section(rows: &[Row]) -> String {
     }
     let known = comparisons.iter().filter(|compared| compared.expected.is_some()).count();
     let off = comparisons.iter().filter(|compared| !compared.is_near()).count();
+    let elsewhere = if processor.contains(PROCESSOR) {
+        String::new()
+    } else {
+        format!(
+            " **That was on {PROCESSOR}, and this run is on {processor}**: a ratio tells of the two machines first, and only one that is far \
+             from the others tells of a peer."
+        )
+    };
     format!(
         "Whether the peers are used as well as elsewhere: nanoseconds a message without stamps here, and what a program that measured \
-         nothing but peers found on the same kind of machine. In {} the stamps stay on, as there, and the figure is p50. {off} of {known} \
+         nothing but peers found on a virtual machine.{elsewhere} In {} the stamps stay on, as there, and the figure is p50. {off} of {known} \
          lie further than {} % apart. Rows without a figure from there are shown for completeness.\n\n{}",
         Scenario::T4.name(),
         plain(100.0 * NEAR_ENOUGH),
