@@ -303,7 +303,10 @@ impl Tree {
             "lib" => _ = build.arg("--lib"),
             file => _ = build.args(["--test", file]),
         }
-        build.args(["--config", "profile.release.incremental=true"]);
+        // Built once and run once, most of them for less time than that takes.
+        for setting in ["incremental=true", "opt-level=1", "debug=0"] {
+            build.args(["--config", &format!("profile.release.{setting}")]);
+        }
         let scratch = self.source.join("target/verify");
         let built = run::child(build, Duration::from_secs(600), &scratch)?;
         if !built.success {
