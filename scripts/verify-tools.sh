@@ -31,9 +31,14 @@ skip() {
 
 nightly() {
     command -v rustup >/dev/null || skip "no rustup"
+    # One at a time: stages run side by side, and two installations get into each other's way.
+    local lock=${TMPDIR:-/tmp}/smd-verify-tools.lock
+    exec 9>"$lock"
+    if command -v flock >/dev/null; then flock 9; fi
     rustup component add --toolchain nightly "$@" >/dev/null 2>&1 \
         || rustup toolchain install nightly --profile minimal --component "${*// /,}" >/dev/null 2>&1 \
         || skip "no nightly toolchain with $*"
+    exec 9>&-
 }
 
 # Runs a command, shows its output, and counts the tests that passed; fails if there were none.
@@ -91,6 +96,7 @@ stage_tsan() {
         --target-dir target/tsan "${tests[@]}"
 }
 
+# Left out: a test whose point is a panic in the drop of a panic's payload, which the language does not free.
 stage_valgrind() {
     command -v valgrind >/dev/null \
         || { apt-get update && apt-get install -y valgrind; } >/dev/null 2>&1 \
@@ -107,7 +113,8 @@ stage_valgrind() {
         --errors-for-leak-kinds=definite,indirect --error-exitcode=99 --fair-sched=yes"
     counted env "${rounds[@]}" CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$check" \
         CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$check" \
-        cargo test -q -p smd-lockfree "${tests[@]}" -- --test-threads=1
+        cargo test -q -p smd-lockfree "${tests[@]}" -- --test-threads=1 \
+        --skip g3_a_panic_whose_payload_panics_when_dropped
 }
 
 stage_stress() {

@@ -32,6 +32,9 @@ pub struct Verdict {
     pub value: Option<f64>,
     /// Rounds of the side that had the fewest.
     pub rounds: usize,
+    /// Where it was missed: what it asks for, beside the best written by hand, the best peer, and a line's way.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub beside: String,
     /// Whether that is enough; `None` if there were too few rounds to say.
     #[serde(rename = "verdict", serialize_with = "by_name")]
     pub met: Option<bool>,
@@ -150,6 +153,7 @@ impl<'r> Place<'r> {
                 }
             }
         }
+        let met = met.filter(|_| rounds >= ENOUGH);
         Verdict {
             scenario,
             target: self.title(),
@@ -158,8 +162,46 @@ impl<'r> Place<'r> {
             measured,
             value,
             rounds,
-            met: met.filter(|_| rounds >= ENOUGH),
+            beside: if met == Some(false) { self.beside() } else { String::new() },
+            met,
         }
+    }
+
+    /// What a missed target asks for, and who else is how near to it.
+    fn beside(&self) -> String {
+        let Target { scenario, measure, bar, because, .. } = *self.target;
+        let mut parts = Vec::new();
+        let asked = match (bar, self.theirs()) {
+            (Bar::AtMost(most), _) => Some(most),
+            (
+                Bar::Over(_, factor) | Bar::Times(_, factor) | Bar::OverAllPeers(factor),
+                Some((_, theirs)),
+            ) => Some(factor * theirs),
+            (_, None) => None,
+        };
+        let unit = self.ours().map_or(Unit::Nanos, |(row, _)| row.side.unit);
+        if let Some(asked) = asked {
+            parts.push(format!("it asks for {}", measure.show(asked, unit)));
+        }
+        if let Some(work) = self.work(scenario) {
+            let work = work.to(self.participants);
+            let best = |role| {
+                let (row, _) = work.best_of(role, |row| measure.cost(row))?;
+                Some(self.amount(row, measure.typical(row)?))
+            };
+            parts.extend(best(Role::Bound).map(|amount| format!("best written by hand {amount}")));
+            parts.extend(best(Role::Peer).map(|amount| format!("best peer {amount}")));
+        }
+        if matches!(self.class, Some(Class::Pair(_)))
+            && let Some(work) = self.work(Scenario::Limit)
+            && let Some((row, way)) = work.best("handoff", |row| Some(row.ns_median))
+        {
+            parts.push(format!("a line's way {}", Measure::Figure.show(way, row.side.unit)));
+        }
+        if !because.is_empty() {
+            parts.push(because.to_owned());
+        }
+        parts.join("; ")
     }
 
     fn work(&self, scenario: Scenario) -> Option<Work<'r>> {

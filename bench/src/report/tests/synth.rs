@@ -106,6 +106,10 @@ pub(super) fn rounds() -> Vec<Round> {
             if mode == Mode::Single {
                 let median = (nanos.min(900.0) * times * 0.9) as u64 + 60;
                 rounds.extend(five_ways(&side(Scenario::T4, 1), class, median));
+                if contender == "lws_smd" {
+                    let in_poll = side(Scenario::T4, 1).variant("loop in poll");
+                    rounds.extend(five_ways(&in_poll, class, 12 * median));
+                }
             }
         }
         rounds.push(round(&side(Scenario::T1, 1), None, 9, nanos * 2.0));
