@@ -14,6 +14,14 @@ fn arena_pool() {
 }
 
 #[test]
+fn arena_far() {
+    Model::new("edge arena.far")
+        .preemptions(3)
+        .reaches(&["far cells made", "frame reused", "frame freed"])
+        .check(|| together(log::far()));
+}
+
+#[test]
 fn arena_over() {
     Model::new("edge arena.over").preemptions(3).check(|| together(log::over()));
 }

@@ -2,85 +2,20 @@
 //!
 //! A frame whose count fell to 0 belongs to who brought it there (rule F1); it goes into a free
 //! cell of the pool, or, when every cell is taken, back to the allocator through the epoch, since
-//! somebody pinned may still look at its `refs`. Taking looks at the cell that was filled last
-//! first: that frame's lines are the warmest. Neither waits for anybody. Behind the bus that is gone
-//! nothing is pooled.
+//! somebody pinned may still look at its `refs`. Behind the bus that is gone nothing is pooled.
 
 use crate::hooks::mark;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::epoch::Domain;
 
 use super::frame::Frame;
+use super::pool::Pool;
 
 /// Units of a small chunk: 1 KiB, for participants that want little of much.
 const SMALL_UNITS: u32 = if cfg!(smd_loom) { 8 } else { 64 };
 
 /// Cells for small chunks.
 const SMALL_CELLS: usize = if cfg!(smd_loom) { 1 } else { 64 };
-
-/// Frames of one size that wait for their next life.
-#[derive(Debug)]
-struct Pool {
-    units: u32,
-    cells: Box<[AtomicPtr<Frame>]>,
-    /// Where the next frame probably goes; only a hint.
-    top: AtomicUsize,
-}
-
-impl Pool {
-    fn new(units: u32, cells: usize) -> Pool {
-        let cells = (0..cells).map(|_| AtomicPtr::new(std::ptr::null_mut())).collect();
-        Pool { units, cells, top: AtomicUsize::new(0) }
-    }
-
-    fn put(&self, frame: *mut Frame) -> bool {
-        let len = self.cells.len();
-        // RELAXED (top, here and below): a hint; a wrong one costs a few more looks.
-        let top = self.top.load(Ordering::Relaxed).min(len);
-        for at in (top..len).chain((0..top).rev()) {
-            let cell = &self.cells[at];
-            // RELAXED (the load): the compare-and-swap decides.
-            if !cell.load(Ordering::Relaxed).is_null() {
-                continue;
-            }
-            // EDGE arena.pool: Release here; Acquire in `take`. Hands the private frame over.
-            let put = cell.compare_exchange(
-                std::ptr::null_mut(),
-                frame,
-                Ordering::Release,
-                Ordering::Relaxed,
-            );
-            if put.is_ok() {
-                self.top.store(at + 1, Ordering::Relaxed);
-                return true;
-            }
-        }
-        false
-    }
-
-    fn take(&self) -> Option<*mut Frame> {
-        let len = self.cells.len();
-        let top = self.top.load(Ordering::Relaxed).min(len);
-        for at in (0..top).rev().chain(top..len) {
-            let cell = &self.cells[at];
-            if cell.load(Ordering::Relaxed).is_null() {
-                continue;
-            }
-            // EDGE arena.pool: Acquire here; Release in `put`.
-            let frame = cell.swap(std::ptr::null_mut(), Ordering::Acquire);
-            if !frame.is_null() {
-                self.top.store(at, Ordering::Relaxed);
-                return Some(frame);
-            }
-        }
-        None
-    }
-
-    fn len(&self) -> usize {
-        // RELAXED: statistics.
-        self.cells.iter().filter(|cell| !cell.load(Ordering::Relaxed).is_null()).count()
-    }
-}
 
 /// All frames of one bus.
 #[derive(Debug)]
@@ -216,7 +151,7 @@ impl Arena {
 
     /// Allocates frames ahead, so that the first messages find them.
     pub(crate) fn prewarm(&self, frames: usize) {
-        let frames = frames.min(self.segments.cells.len());
+        let frames = frames.min(self.segments.capacity());
         let taken: Vec<_> = (0..frames).map(|_| self.take()).collect();
         for frame in taken {
             // SAFETY: just taken, never published.

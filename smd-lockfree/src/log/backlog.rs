@@ -190,16 +190,15 @@ impl Count<'_> {
         if from >= until {
             return 0;
         }
-        if let Some(union) = frame.complete_union() {
-            if union & self.filter.mask == 0 {
-                return 0;
-            }
-            // The oldest is the first to expire: if it has not, nothing here has.
-            // SAFETY: complete, so its first record is published.
-            if self.filter.covers(union, from) && unsafe { frame.records().time(0) } >= self.cutoff
-            {
-                return until - from;
-            }
+        let union = frame.complete_union();
+        if union.is_some_and(|union| union & self.filter.mask == 0) {
+            return 0;
+        }
+        // Where what is not published counts as wanted, a union that may still grow is as good: what
+        // is missing in it belongs to records that are not published, or not before this count.
+        let union = union.or_else(|| self.unpublished.then(|| frame.union_so_far()));
+        if union.is_some_and(|union| self.filter.covers(union, from)) && self.is_fresh(frame) {
+            return until - from;
         }
         let mut unit = 0;
         let mut sequence = base;
@@ -222,6 +221,14 @@ impl Count<'_> {
             sequence += 1;
         }
         total
+    }
+
+    /// Whether nothing in a segment has expired: its first record is the oldest.
+    fn is_fresh(&self, frame: &Frame) -> bool {
+        // SAFETY: referenced.
+        let head = unsafe { frame.head(0) };
+        // SAFETY: published.
+        self.cutoff == 0 || head.0 != 0 && unsafe { frame.records().time(0) } >= self.cutoff
     }
 
     /// The window from `low` on, hand over hand; gives `low` back. `None`: passed meanwhile.

@@ -239,6 +239,10 @@ impl Cursor {
                 self.unit += units;
                 continue;
             }
+            if head.bits() & view.filter.mask == 0 && self.is_in_segment() {
+                self.step_over(head);
+                continue;
+            }
             if !view.filter.wants(head, sequence) {
                 self.unit += units;
                 self.sequence = sequence + 1;

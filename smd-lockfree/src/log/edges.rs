@@ -65,6 +65,32 @@ pub fn pool() -> Vec<Part> {
         .collect()
 }
 
+/// `arena.far`: who finds the far cells finds them empty, or with what was put into them since.
+pub fn far() -> Vec<Part> {
+    // One near cell and one far one.
+    let arena = arena();
+    let frames =
+        [arena.take(), arena.take()].map(|frame| Shared(NonNull::new(frame).expect("taken")));
+    let giving = arena.clone();
+    let gives = move || {
+        for frame in frames {
+            // SAFETY: taken above, never published.
+            unsafe { giving.give(frame.held().as_ptr()) };
+        }
+    };
+    let takes = move || {
+        let frames = [arena.take(), arena.take()];
+        for frame in frames {
+            // SAFETY: just taken, private.
+            unsafe {
+                (*frame).slab().write_word(8, 1);
+                arena.give(frame);
+            }
+        }
+    };
+    vec![Box::new(gives) as Part, Box::new(takes) as Part]
+}
+
 /// `arena.over`: who frees a frame at once does so behind everybody's last look at frames.
 pub fn over() -> Vec<Part> {
     // No cell to pool in: a frame is freed at once, or through the epoch, which the bytes tell.

@@ -257,6 +257,13 @@ impl Frame {
         self.hot.union.fetch_or(COMPLETE, Ordering::Release);
     }
 
+    /// The union of the classes of what was published before this call, at least.
+    pub(crate) fn union_so_far(&self) -> u32 {
+        // RELAXED: bits are put in before their record is published; who must know of a record knows
+        // of its bits.
+        self.hot.union.load(Ordering::Relaxed) as u32
+    }
+
     /// The union of all classes, once it is final.
     pub(crate) fn complete_union(&self) -> Option<u32> {
         // EDGE log.complete: Acquire here; Release in `set_complete`.

@@ -134,6 +134,7 @@
 //! | `frame.refs` | `Frame::begin` | `Frame::acquire*` | the life's words, cleared memory |
 //! | `frame.last` | `Frame::release` | its fence | every use of the frame |
 //! | `arena.pool` | `Pool::put` | `Pool::take` | the private frame |
+//! | `arena.far` | `Pool::make_far` | `Pool::far` | the empty cells |
 //! | `arena.over` | `over` stored by the bus that goes | load of `over` by who frees | that nobody looks at frames |
 //! | `spill.push` | store of `filled` | load of `filled` | the node |
 //! | `spill.take` | exchange of `taken` | load of `taken` | the lost totals of the node that follows |
@@ -154,6 +155,7 @@ pub(crate) mod cursor;
 pub mod edges;
 pub(crate) mod frame;
 pub(crate) mod handover;
+pub(crate) mod pool;
 pub(crate) mod retire;
 pub(crate) mod run;
 pub(crate) mod spill;

@@ -101,6 +101,17 @@ impl Cursor {
         }
     }
 
+    /// From an unwanted record of a segment, which has this head, to the next that has another one.
+    pub(super) fn step_over(&mut self, head: Head) {
+        debug_assert!(self.is_in_segment(), "a record of a chunk has a number of its own");
+        // SAFETY: in a segment, so referenced.
+        let records = unsafe { self.frame.as_ref() }.records();
+        // SAFETY: at a published record.
+        let (at, passed) = step_over(unsafe { records.at(self.unit) }, head, u64::MAX);
+        self.unit = records.unit(at);
+        self.sequence += passed;
+    }
+
     /// The number behind the last published record, if fewer than a handful are there: without a look
     /// at the claim word, whose line the senders write.
     pub(crate) fn end_of_few(&self, few: usize) -> Option<u64> {

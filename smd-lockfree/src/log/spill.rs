@@ -26,7 +26,7 @@ use super::frame::Frame;
 use super::tail::{Held, Log};
 
 /// Slots of a ring when it is first needed.
-const FIRST_SLOTS: usize = if cfg!(any(smd_loom, smd_shuttle)) { 4 } else { 32 };
+const FIRST_SLOTS: usize = if cfg!(any(smd_loom, smd_shuttle)) { 4 } else { 8 };
 
 /// More slots are never made. The depth is no bound of the nodes: of what a participant gives up
 /// behind a message that it does not receive the nodes stay, and it may want the class again.
