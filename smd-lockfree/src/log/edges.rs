@@ -67,10 +67,9 @@ pub fn pool() -> Vec<Part> {
 
 /// `arena.far`: who finds the far cells finds them empty, or with what was put into them since.
 pub fn far() -> Vec<Part> {
-    // One near cell and one far one.
-    let arena = arena();
-    let frames =
-        [arena.take(), arena.take()].map(|frame| Shared(NonNull::new(frame).expect("taken")));
+    // Two near cells and one far one.
+    let arena = Arc::new(Arena::new(UNITS, 3));
+    let frames = [(); 3].map(|()| Shared(NonNull::new(arena.take()).expect("a frame")));
     let giving = arena.clone();
     let gives = move || {
         for frame in frames {
@@ -79,13 +78,12 @@ pub fn far() -> Vec<Part> {
         }
     };
     let takes = move || {
-        let frames = [arena.take(), arena.take()];
-        for frame in frames {
-            // SAFETY: just taken, private.
-            unsafe {
-                (*frame).slab().write_word(8, 1);
-                arena.give(frame);
-            }
+        // The far cell is looked at first once it is there: it was filled last.
+        let frame = arena.take();
+        // SAFETY: just taken, private.
+        unsafe {
+            (*frame).slab().write_word(8, 1);
+            arena.give(frame);
         }
     };
     vec![Box::new(gives) as Part, Box::new(takes) as Part]

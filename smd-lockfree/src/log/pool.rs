@@ -14,8 +14,8 @@ use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::frame::Frame;
 
-/// Cells that there are from the start.
-const NEAR: usize = if cfg!(any(smd_loom, smd_shuttle)) { 1 } else { 64 };
+/// Cells that there are from the start; a bus in a model has no more.
+const NEAR: usize = if cfg!(any(smd_loom, smd_shuttle)) { 2 } else { 64 };
 
 type Cell = AtomicPtr<Frame>;
 
@@ -112,6 +112,9 @@ impl Pool {
 
     /// The far cells, as far as there are any.
     fn far(&self) -> &[Cell] {
+        if self.far_len == 0 {
+            return &[];
+        }
         // EDGE arena.far: Acquire here; Release in `make_far`. Carries the empty cells.
         let far = self.far.load(Ordering::Acquire);
         // SAFETY: made by `Box::into_raw`, never replaced, and freed with the pool.
