@@ -32,8 +32,7 @@ skip() {
 nightly() {
     command -v rustup >/dev/null || skip "no rustup"
     # One at a time: stages run side by side, and two installations get into each other's way.
-    local lock=${TMPDIR:-/tmp}/smd-verify-tools.lock
-    exec 9>"$lock"
+    mkdir -p target && exec 9>target/verify-tools.lock
     if command -v flock >/dev/null; then flock 9; fi
     rustup component add --toolchain nightly "$@" >/dev/null 2>&1 \
         || rustup toolchain install nightly --profile minimal --component "${*// /,}" >/dev/null 2>&1 \

@@ -21,8 +21,8 @@
 //! threads is framed by two probes of the distance between the two processors; see [`probe`].
 //!
 //! Without the feature `peers`, which is on by default, there is only what looks at the bus alone: `counts`, `drift` and
-//! their benches. Two peers are behind features of their own, since they are heavy or want something installed: `iceoryx2`, and `lws`, which is
-//! `lws_smd` of libwebsockets (on Debian: `apt-get install -y gcc libwebsockets-dev`).
+//! their benches. Two peers are behind features of their own, since they are heavy or want something installed:
+//! `iceoryx2`, and `lws`, which is `lws_smd` of libwebsockets (on Debian: `apt-get install -y gcc libwebsockets-dev`).
 
 #![deny(unsafe_code)]
 

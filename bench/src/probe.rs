@@ -52,7 +52,8 @@ impl Distance {
 
     /// The class of a round whose two probes agree.
     pub fn agreed(before: f64, after: f64) -> Option<Distance> {
-        Some(Distance::of(before)).filter(|class| Distance::of(after) == *class)
+        let class = Distance::of(before);
+        (class == Distance::of(after)).then_some(class)
     }
 
     /// The name used in tables.

@@ -104,13 +104,14 @@ fn section(results: &Path, found: &Found) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "![{alt}](results/{name})\n");
     }
-    text.push_str(&contenders(&found.rows));
+    let distances = distances(&found.rows);
+    text.push_str(&contenders(&found.rows, &distances));
     // Writing to a string cannot fail.
     let _ = write!(
         text,
         "\nMedians of each contender's best mode, {}: nanoseconds a message but where it says otherwise. *one to one* is over two\n\
          threads, *CPU to 8* on one, *one way* the p50 of a paced latency; the last contenders are bounds written by hand.\n",
-        distances(&found.rows).join(" / ")
+        distances.join(" / ")
     );
     let few: Vec<&Row> =
         found.rows.iter().filter(|row| row.scenario == "T6" && row.contender == OURS).collect();
@@ -137,7 +138,7 @@ const COLUMNS: &[Column] = &[
     ("one way", "T4", &["single", "block", "batch"], 1, |row| row.p50.map(|p50| p50 as f64)),
 ];
 
-fn contenders(rows: &[Row]) -> String {
+fn contenders(rows: &[Row], distances: &[&str]) -> String {
     let mut names: Vec<&str> = rows.iter().map(|row| row.contender.as_str()).collect();
     names.sort_unstable();
     names.dedup();
@@ -147,7 +148,8 @@ fn contenders(rows: &[Row]) -> String {
     let rule = "---:|".repeat(COLUMNS.len());
     let mut text = format!("| contender | {} |\n|---|{rule}\n", heads.join(" | "));
     for name in ordered {
-        let cells: Vec<String> = COLUMNS.iter().map(|column| cell(rows, name, column)).collect();
+        let cells: Vec<String> =
+            COLUMNS.iter().map(|column| cell(rows, distances, name, column)).collect();
         if cells.iter().any(|cell| cell != "-") {
             let name = if *name == OURS { format!("**{name}**") } else { (*name).to_owned() };
             let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
@@ -177,6 +179,7 @@ fn distances(rows: &[Row]) -> Vec<&'static str> {
 /// A contender's best, at each distance, or on one thread.
 fn cell(
     rows: &[Row],
+    distances: &[&str],
     contender: &str,
     &(_, scenario, modes, participants, value): &Column,
 ) -> String {
@@ -201,7 +204,7 @@ fn cell(
     if let any @ Some(_) = best("any") {
         return digits(any);
     }
-    let values: Vec<_> = distances(rows).into_iter().map(best).collect();
+    let values: Vec<_> = distances.iter().map(|distance| best(distance)).collect();
     if values.iter().all(Option::is_none) {
         return "-".to_owned();
     }

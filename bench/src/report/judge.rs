@@ -76,17 +76,15 @@ pub fn judge(target: &Target, rows: &[Row]) -> Vec<Verdict> {
     for participants in participants {
         let seen = seen(target, participants, rows);
         let mut classes: Vec<Option<Class>> = match target.classes {
-            Where::In(classes) => classes.iter().copied().map(Some).collect(),
-            Where::Seen => seen.iter().copied().map(Some).collect(),
+            Where::In(classes) => {
+                // What is wanted near is wanted on a machine, too, whose processors are a little further apart.
+                let mid = Class::Pair(Distance::Mid);
+                let is_near = classes.contains(&Class::Pair(Distance::Near));
+                let mid = Some(mid).filter(|mid| is_near && seen.contains(mid));
+                classes.iter().copied().chain(mid).map(Some).collect()
+            }
+            Where::Seen => seen.into_iter().map(Some).collect(),
         };
-        // What is wanted near is wanted on a machine, too, whose processors are a little further apart.
-        let mid = Class::Pair(Distance::Mid);
-        if classes.contains(&Some(Class::Pair(Distance::Near)))
-            && !classes.contains(&Some(mid))
-            && seen.contains(&mid)
-        {
-            classes.push(Some(mid));
-        }
         if classes.is_empty() {
             classes.push(None);
         }

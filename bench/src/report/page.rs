@@ -23,7 +23,7 @@ pub(super) fn page(report: &Report, plots: &[Plot]) -> String {
     let targets = targets(&report.verdicts).markdown().replace("| MISSED |", "| **MISSED** |");
     // Writing to a string cannot fail.
     let _ = write!(page, "{}\n\n{}", tally(&report.verdicts), targets);
-    let missed = missed(&report.verdicts);
+    let missed: Vec<_> = report.missed().into_iter().map(beside).collect();
     if !missed.is_empty() {
         page.push_str("\n### What was missed, and what stands beside it\n\n");
         page.push_str(&list(&missed));
@@ -99,16 +99,11 @@ pub(super) fn tally(verdicts: &[Verdict]) -> String {
     )
 }
 
-/// A sentence for each target that was missed.
-fn missed(verdicts: &[Verdict]) -> Vec<String> {
-    let missed = verdicts.iter().filter(|verdict| verdict.met == Some(false));
-    missed
-        .map(|verdict| {
-            let Verdict { scenario, target, class, measured, beside, .. } = verdict;
-            let class = class.map_or("-", Class::name);
-            format!("**{}, {class}: {target}**: {measured}; {beside}.", scenario.name())
-        })
-        .collect()
+/// A target that was missed, and what stands beside it.
+fn beside(verdict: &Verdict) -> String {
+    let Verdict { scenario, target, class, measured, beside, .. } = verdict;
+    let class = class.map_or("-", Class::name);
+    format!("**{}, {class}: {target}**: {measured}; {beside}.", scenario.name())
 }
 
 pub(super) fn targets(verdicts: &[Verdict]) -> Table {

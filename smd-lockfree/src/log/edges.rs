@@ -47,46 +47,38 @@ fn next_segment(log: &Log) {
     log.release(held);
 }
 
-/// `arena.pool`: what one thread did with a frame is over before another clears it.
-pub fn pool() -> Vec<Part> {
-    let arena = arena();
-    (0..2)
-        .map(|_| {
-            let arena = arena.clone();
-            Box::new(move || {
-                let frame = arena.take();
-                // SAFETY: just taken, private.
-                unsafe {
-                    (*frame).slab().write_word(8, 1);
-                    arena.give(frame);
-                }
-            }) as Part
-        })
-        .collect()
-}
-
-/// `arena.far`: who finds the far cells finds them empty, or with what was put into them since.
-pub fn far() -> Vec<Part> {
-    // Two near cells and one far one.
-    let arena = Arc::new(Arena::new(UNITS, 3));
-    let frames = [(); 3].map(|()| Shared(NonNull::new(arena.take()).expect("a frame")));
-    let giving = arena.clone();
-    let gives = move || {
-        for frame in frames {
-            // SAFETY: taken above, never published.
-            unsafe { giving.give(frame.held().as_ptr()) };
-        }
-    };
-    let takes = move || {
-        // The far cell is looked at first once it is there: it was filled last.
+/// Takes a frame, writes into it and gives it back.
+fn uses(arena: &Arc<Arena>) -> Part {
+    let arena = arena.clone();
+    Box::new(move || {
         let frame = arena.take();
         // SAFETY: just taken, private.
         unsafe {
             (*frame).slab().write_word(8, 1);
             arena.give(frame);
         }
+    })
+}
+
+/// `arena.pool`: what one thread did with a frame is over before another clears it.
+pub fn pool() -> Vec<Part> {
+    let arena = arena();
+    (0..2).map(|_| uses(&arena)).collect()
+}
+
+/// `arena.far`: who finds the far cells finds them empty, or with what was put into them since.
+pub fn far() -> Vec<Part> {
+    // Two near cells and one far one, which is looked at first once it is there: it was filled last.
+    let arena = Arc::new(Arena::new(UNITS, 3));
+    let frames = [(); 3].map(|()| Shared(NonNull::new(arena.take()).expect("a frame")));
+    let takes = uses(&arena);
+    let gives = move || {
+        for frame in frames {
+            // SAFETY: taken above, never published.
+            unsafe { arena.give(frame.held().as_ptr()) };
+        }
     };
-    vec![Box::new(gives) as Part, Box::new(takes) as Part]
+    vec![Box::new(gives), takes]
 }
 
 /// `arena.over`: who frees a frame at once does so behind everybody's last look at frames.
