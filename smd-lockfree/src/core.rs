@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use crate::class::Class;
@@ -26,6 +27,7 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::epoch::Domain;
 use crate::trace::event;
 use crate::wait::room::Room;
+use crate::wait::waiter::Waiter;
 use crate::wait::waiters::Waiters;
 
 /// The choices of the builder.
@@ -180,13 +182,42 @@ impl Core {
     #[inline(always)]
     pub(crate) fn published(&self, classes: u32, sender: u32) {
         if self.waiters.sleep_for(classes) {
-            self.waiters.wake(classes, sender, &self.registry, self.domain());
+            self.wake(classes, sender);
+        }
+    }
+
+    #[cold]
+    fn wake(&self, classes: u32, sender: u32) {
+        if self.waiters.wake(classes, sender, &self.registry, self.domain()) {
+            // A sender that waits for room may have been refused for what was just published.
+            self.room.freed(u32::MAX, self.domain());
+        }
+    }
+
+    /// The try of a sender before it sleeps for want of room: what makes room afterwards wakes it (rule
+    /// W5).
+    pub(crate) fn try_for_room<T>(
+        &self,
+        waiter: &Waiter,
+        send: &impl Fn(Option<&Cell<bool>>) -> Result<T, SendError>,
+    ) -> Result<T, SendError> {
+        self.room.announce(waiter);
+        let hole = Cell::new(false);
+        match send(Some(&hole)) {
+            Err(SendError::Full(_)) if hole.get() => {
+                mark("no room behind a hole");
+                // Nobody makes room where what it was refused for turns out to be wanted by others:
+                // it hears of whatever is published.
+                self.waiters.announce_for_room();
+                send(None)
+            }
+            outcome => outcome,
         }
     }
 
     /// Wakes everybody, sleepers and senders that wait for room.
     pub(crate) fn rouse_all(&self) {
-        self.waiters.wake(u32::MAX, 0, &self.registry, self.domain());
+        let _ = self.waiters.wake(u32::MAX, 0, &self.registry, self.domain());
         self.room.freed(u32::MAX, self.domain());
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::class::Class;
 use crate::core::Core;
 use crate::limits::Name;
+use crate::log::backlog::Unpublished;
 use crate::participant::Policy;
 use crate::stats::{BusStats, ParticipantStats};
 use crate::sync::atomic::Ordering;
@@ -49,7 +50,8 @@ pub(crate) fn participant_stats(core: &Core, record: &Record) -> ParticipantStat
         0
     } else {
         // Under policy lag what is over the depth is lost already, only not reported yet.
-        core.log.backlog(record, core.log.next_sequence(), core.cutoff(), true).min(record.depth)
+        let until = core.log.next_sequence();
+        core.log.backlog(record, until, core.cutoff(), Unpublished::Wanted).min(record.depth)
     };
     // RELAXED (all): statistics.
     ParticipantStats {

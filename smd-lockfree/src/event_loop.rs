@@ -63,6 +63,8 @@ struct Served {
     participant: Participant,
     callback: Callback,
     remove_on_panic: bool,
+    /// It has received all of a closed bus.
+    is_at_end: bool,
 }
 
 /// Serves callbacks on one thread.
@@ -131,7 +133,13 @@ impl EventLoop {
     fn enter(&mut self, participant: Participant, callback: Callback) -> CallbackId {
         let id = CallbackId(self.next_id);
         self.next_id += 1;
-        self.served.push(Some(Served { id, participant, callback, remove_on_panic: false }));
+        self.served.push(Some(Served {
+            id,
+            participant,
+            callback,
+            remove_on_panic: false,
+            is_at_end: false,
+        }));
         id
     }
 
@@ -256,7 +264,10 @@ impl EventLoop {
                     all_closed = false;
                     true
                 }
-                Outcome::Closed => true,
+                Outcome::Closed => {
+                    served.is_at_end = true;
+                    true
+                }
                 Outcome::Gone => false,
             };
             if keep {
@@ -290,7 +301,7 @@ impl EventLoop {
             Ok(Ready::Found(found)) => Some(found.frame),
             _ => None,
         };
-        let Served { id, participant, callback, remove_on_panic } = served;
+        let Served { id, participant, callback, remove_on_panic, .. } = served;
         let mut context = Context::new(self, *id, participant, lent);
         let call = AssertUnwindSafe(|| callback(event, &mut context));
         let outcome = catch_unwind(call);
@@ -326,6 +337,8 @@ impl EventLoop {
         for served in self.served.iter_mut().flatten() {
             match served.participant.awaits() {
                 Awaits::Something => return,
+                Awaits::End if served.is_at_end => {}
+                Awaits::End => return,
                 Awaits::Hole if served.participant.finish_state() => return,
                 Awaits::Hole => hole = true,
                 Awaits::Nothing => mask |= served.participant.mask().bits(),
@@ -337,6 +350,7 @@ impl EventLoop {
         let found =
             self.served.iter_mut().flatten().any(|served| match served.participant.awaits() {
                 Awaits::Something => true,
+                Awaits::End => !served.is_at_end,
                 Awaits::Hole => !hole || served.participant.finish_state(),
                 Awaits::Nothing => false,
             });

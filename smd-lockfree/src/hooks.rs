@@ -73,6 +73,12 @@ mod stop {
         SlotTaken,
         /// Between the count of what is over the depth and the look for the next message.
         Counted,
+        /// In a registration: in the registry, and before its N is fixed.
+        Registered,
+        /// While a backlog is counted: behind the look at the cell.
+        CellSeen,
+        /// While a backlog is counted: behind the look at what is being read.
+        CurrentSeen,
     }
 
     type Action = Box<dyn FnOnce()>;

@@ -9,8 +9,10 @@ use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::log::backlog::Unpublished;
 use crate::{
-    Bus, Class, Event, EventLoop, FullReason, Participant, Policy, RecvError, SendError, hooks,
+    Bus, Class, Event, EventLoop, FullReason, LoopError, Participant, Policy, RecvError, SendError,
+    hooks,
 };
 
 const CAP: usize = 8;
@@ -372,7 +374,11 @@ fn g5_a_backlog_below_where_its_participant_is_counts_as_nothing() {
     for received in 0..=200_u64 {
         for until in [0, 1, received, received + 1, 200, 201] {
             let exact = u64::saturating_sub(until, received + 1);
-            assert_eq!(log.backlog(&part.record, until, 0, true), exact, "{received}, {until}");
+            assert_eq!(
+                log.backlog(&part.record, until, 0, Unpublished::Wanted),
+                exact,
+                "{received}, {until}"
+            );
         }
         assert_eq!(part.try_recv().is_ok(), received < 200);
     }
@@ -481,4 +487,183 @@ fn g3_a_dump_is_written_unpinned() {
     let mut watches = Watches(bus.clone(), 0);
     write!(watches, "{}", bus.dump()).expect("it writes");
     assert!(watches.1 > 0, "nothing was written");
+}
+
+/// A bus with a participant of class USER0 and depth 1, and one of class USER1.
+fn narrow() -> (Bus, Participant, Participant) {
+    let bus = Bus::builder().time_to_live(None).build().expect("inside the limits");
+    let narrow = bus.participant().mask(Class::USER0).depth(1).register().expect("registers");
+    let other = bus.register(Class::USER1).expect("registers");
+    (bus, narrow, other)
+}
+
+/// A thread that sends one message of class USER0 when there is room, and tells; asleep when this
+/// returns.
+fn waits_for_room(bus: &Bus) -> (thread::JoinHandle<()>, mpsc::Receiver<()>) {
+    let (tell, told) = mpsc::channel();
+    let sender = bus.sender();
+    let waiting = thread::spawn(move || {
+        let sent = sender.send_wait(Class::USER0, b"waits", Some(Duration::from_secs(20)));
+        sent.expect("there is room").sequence().expect("wanted");
+        tell.send(()).expect("the test waits");
+    });
+    assert!(told.recv_timeout(Duration::from_millis(200)).is_err(), "there is no room yet");
+    (waiting, told)
+}
+
+/// A message that is not published yet counts as wanted by everybody, and so may fill a backlog. When
+/// it turned out to be of another class, the sender that waited for room was told by nobody.
+#[test]
+fn g6_a_sender_that_waits_hears_of_what_turns_out_not_to_stand_in_its_way() {
+    let (bus, mut narrow, _other) = narrow();
+    let (go, wait) = mpsc::channel();
+    let sends = bus.clone();
+    let sender = thread::spawn(move || {
+        hooks::stop_next_send(wait);
+        sends.send(Class::USER1, b"stopped").expect("accepted").sequence().expect("wanted");
+    });
+    while bus.sequence() < 2 {
+        thread::yield_now();
+    }
+    let (waiting, told) = waits_for_room(&bus);
+    // Somebody who calms the word of the sleepers forgets nobody who waits for room.
+    let core = bus.core();
+    core.waiters.calm(&core.registry, &core.room, core.domain());
+    go.send(()).expect("the sender waits");
+    sender.join().expect("ends");
+    told.recv_timeout(Duration::from_secs(10)).expect("told by who published");
+    waiting.join().expect("ends");
+    assert_eq!(narrow.try_recv().expect("sent").bytes(), b"waits");
+}
+
+#[test]
+fn g6_a_task_that_waits_hears_of_what_turns_out_not_to_stand_in_its_way() {
+    let (bus, mut narrow, _other) = narrow();
+    let (go, wait) = mpsc::channel();
+    let sends = bus.clone();
+    let sender = thread::spawn(move || {
+        hooks::stop_next_send(wait);
+        sends.send(Class::USER1, b"stopped").expect("accepted").sequence().expect("wanted");
+    });
+    while bus.sequence() < 2 {
+        thread::yield_now();
+    }
+    let (tell, told) = mpsc::channel();
+    let (_watched, waker) = Watched::waker(move || tell.send(()).expect("the test waits"));
+    let mut context = Context::from_waker(&waker);
+    let mut own = bus.sender();
+    let mut send = pin!(own.send_async(Class::USER0, b"waits"));
+    assert!(send.as_mut().poll(&mut context).is_pending());
+    go.send(()).expect("the sender waits");
+    sender.join().expect("ends");
+    told.recv_timeout(Duration::from_secs(10)).expect("woken by who published");
+    assert!(send.as_mut().poll(&mut context).is_ready());
+    assert_eq!(narrow.try_recv().expect("sent").bytes(), b"waits");
+}
+
+/// Until its N was known, a registration counted what came before it; the sender that this refused was
+/// told by nobody that it did not count.
+#[test]
+fn g6_a_sender_that_waits_hears_of_the_end_of_a_registration() {
+    let bus = Bus::builder().time_to_live(None).build().expect("inside the limits");
+    let _other = bus.register(Class::USER0).expect("registers");
+    let sends = bus.clone();
+    let (hand, handed) = mpsc::channel();
+    hooks::at_next(hooks::Place::Registered, move || {
+        sends.send(Class::USER0, b"before N").expect("accepted").sequence().expect("wanted");
+        hand.send(waits_for_room(&sends)).expect("the test waits");
+    });
+    let mut late = bus.participant().mask(Class::USER0).depth(1).register().expect("registers");
+    let (waiting, told) = handed.recv().expect("came there");
+    told.recv_timeout(Duration::from_secs(10)).expect("told by who registered");
+    waiting.join().expect("ends");
+    assert_eq!(late.try_recv().expect("sent").bytes(), b"waits");
+}
+
+/// State that waits for a hole in front of it, and a message behind it that does not: every form but
+/// `try_recv` once looked for it without an end.
+#[test]
+fn g11_a_message_behind_state_that_is_not_known_yet_keeps_nobody_busy() {
+    let mut participants = Vec::new();
+    let stopped = stopped(Class::USER0, &mut participants);
+    let entry = stopped.bus.retain(Class::NETWORK).expect("retained");
+    entry.send(b"state").expect("accepted").sequence().expect("retained counts as wanted");
+    let mut late = stopped.bus.register(Class::NETWORK).expect("registers");
+    stopped.bus.send(Class::NETWORK, b"live").expect("accepted").sequence().expect("wanted");
+    let (tell, told) = mpsc::channel();
+    let polling = thread::spawn(move || {
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(pin!(late.recv()).poll(&mut context).is_pending());
+        tell.send(None).expect("the test waits");
+        for _ in 0..2 {
+            let message = late.recv_timeout(Duration::from_secs(20)).expect("woken");
+            let message = (message.is_retained(), message.bytes().to_vec());
+            tell.send(Some(message)).expect("the test waits");
+        }
+    });
+    let hears = |time| told.recv_timeout(Duration::from_millis(time));
+    assert_eq!(hears(10_000), Ok(None), "a poll ends");
+    assert!(hears(200).is_err(), "nothing comes before the state");
+    release(stopped);
+    assert_eq!(hears(10_000), Ok(Some((true, b"state".to_vec()))));
+    assert_eq!(hears(10_000), Ok(Some((false, b"live".to_vec()))));
+    polling.join().expect("ends");
+}
+
+/// A loop of which one callback was at the end of a closed bus looked at it again and again while
+/// another's hole stayed open.
+#[test]
+#[cfg(unix)]
+fn g11_a_callback_at_the_end_keeps_no_loop_busy() {
+    use rustix::time::{ClockId, clock_gettime};
+    let bus = Bus::new();
+    let _other = bus.register(Class::USER1).expect("registers");
+    let mut events = EventLoop::new(&bus);
+    let add = |events: &mut EventLoop| {
+        let registration = bus.participant().mask(Class::USER0);
+        events.add(registration, |_, _| panic!("nothing comes for it")).expect("registers");
+    };
+    add(&mut events);
+    let (go, wait) = mpsc::channel();
+    let sends = bus.clone();
+    let sender = thread::spawn(move || {
+        hooks::stop_next_send(wait);
+        sends.send(Class::USER1, b"stopped").expect("accepted").sequence().expect("wanted");
+    });
+    while bus.sequence() < 2 {
+        thread::yield_now();
+    }
+    // This one begins behind the hole.
+    add(&mut events);
+    bus.close();
+    let cpu = || {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    };
+    let before = cpu();
+    assert_eq!(events.turn_timeout(Some(Duration::from_millis(300))), Ok(0));
+    let used = cpu() - before;
+    assert!(used < Duration::from_millis(100), "{used:?} of 300 ms");
+    go.send(()).expect("the sender waits");
+    sender.join().expect("ends");
+    assert_eq!(events.turn_timeout(None), Err(LoopError::Closed));
+}
+
+/// After 2^32 entries their numbers come again; 0 once stood for an entry and for none.
+#[test]
+fn g10_numbers_of_entries_come_again_and_never_twice_at_once() {
+    let bus = Bus::new();
+    let first = bus.retain_key(Class::NETWORK, b"first").expect("retained");
+    let table = &bus.core().retained;
+    table.skip_to(u32::MAX);
+    let keys: [&[u8]; 3] = [b"a", b"b", b"c"];
+    let entries = keys.map(|key| bus.retain_key(Class::NETWORK, key).expect("retained"));
+    for (entry, key) in entries.iter().zip(keys).chain([(&first, b"first".as_slice())]) {
+        entry.send(key).expect("accepted").sequence().expect("wanted");
+    }
+    let mut late = bus.register(Class::NETWORK).expect("registers");
+    for key in [b"a".as_slice(), b"b", b"c", b"first"] {
+        assert_eq!(late.try_recv().expect("its state").bytes(), key);
+    }
+    assert!(matches!(late.try_recv(), Err(RecvError::Empty)));
 }

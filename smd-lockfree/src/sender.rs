@@ -99,19 +99,21 @@ impl Sender {
         Sender { core: core.clone(), slot: core.slots.take(None), id, not_sync: PhantomData }
     }
 
-    /// Puts one message into the order.
+    /// Puts one message into the order. `hole` is told whether it was refused for records that are
+    /// not published yet.
     #[inline]
     pub(crate) fn put(
         &self,
         class: Class,
         payload: &[u8],
         extra: Option<&Extra>,
+        hole: Option<&Cell<bool>>,
     ) -> Result<Sent, SendError> {
         if !self.core.admit(class, payload.len())? {
             Counters::add(&self.slot.counters.unwanted, 1);
             return Ok(Sent::Unwanted);
         }
-        self.append(Parts { class, payload, extra })
+        self.append(Parts { class, payload, extra, hole })
     }
 
     /// The wanted half of [`Sender::put`]: apart, so that the other half costs its caller nothing.
@@ -144,7 +146,7 @@ impl Sender {
     /// class is full under backpressure or the bus is stalled, `Closed`, `Forked`.
     #[inline]
     pub fn send(&self, class: Class, payload: &[u8]) -> Result<Sent, SendError> {
-        self.put(class, payload, None)
+        self.put(class, payload, None, None)
     }
 
     /// A draft of `len` zeroed bytes in the caller's own memory, or `None` if nobody wants the class.
@@ -175,7 +177,7 @@ impl Sender {
         }
         let mut buffer = [0; MAX_PAYLOAD];
         let len = format_into(&mut buffer, text)?;
-        self.put(class, &buffer[..len], None)
+        self.put(class, &buffer[..len], None, None)
     }
 
     /// Sends a value; it is not encoded when nobody listens.
@@ -190,7 +192,7 @@ impl Sender {
         let mut buffer = [0; MAX_PAYLOAD];
         let len = value.encode(&mut buffer).map_err(SendError::Encode)?;
         let bytes = buffer.get(..len).ok_or(SendError::TooLong { len, max: MAX_PAYLOAD })?;
-        self.put(class, bytes, None)
+        self.put(class, bytes, None, None)
     }
 
     /// Sends several messages with one stamp, one claim for each segment that they touch and one
@@ -277,18 +279,18 @@ impl Sender {
         payload: &[u8],
         timeout: Option<Duration>,
     ) -> Result<Sent, SendError> {
-        self.wait_for_room(class, timeout, || self.send(class, payload))
+        self.wait_for_room(class, timeout, |hole| self.put(class, payload, None, hole))
     }
 
-    /// Tries `send` until it is not refused as full any more.
+    /// Tries `send` until it is not refused as full any more (rule W5 of [`crate::wait`]).
     pub(crate) fn wait_for_room(
         &self,
         class: Class,
         timeout: Option<Duration>,
-        send: impl Fn() -> Result<Sent, SendError>,
+        send: impl Fn(Option<&Cell<bool>>) -> Result<Sent, SendError>,
     ) -> Result<Sent, SendError> {
         let refused = self.refused();
-        let first = send();
+        let first = send(None);
         if !matches!(first, Err(SendError::Full(_))) {
             return first;
         }
@@ -298,8 +300,7 @@ impl Sender {
         core.room.enter(&waiter, class.bits(), core.domain());
         let outcome = loop {
             waiter.arm_thread();
-            core.room.announce(&waiter);
-            let outcome = send();
+            let outcome = core.try_for_room(&waiter, &send);
             let Err(SendError::Full(reason)) = outcome else { break outcome };
             let left = deadline.left();
             if left.is_some_and(|left| left.is_zero()) {
@@ -461,8 +462,8 @@ impl Future for SendAsync<'_> {
         }
         let Some(waiter) = &this.waiter else { return Poll::Pending };
         waiter.arm_waker(context.waker());
-        core.room.announce(waiter);
-        let outcome = this.sender.send(this.class, this.payload);
+        let outcome = core
+            .try_for_room(waiter, &|hole| this.sender.put(this.class, this.payload, None, hole));
         match outcome {
             Err(SendError::Full(FullReason::Backlog)) => {
                 this.sender.set_refused(refused);

@@ -129,7 +129,7 @@ pub(crate) fn put(
         with(core, |slot| Counters::add(&slot.counters.unwanted, 1));
         return Ok(Sent::Unwanted);
     }
-    append(core, Parts { class, payload, extra })
+    append(core, Parts { class, payload, extra, hole: None })
 }
 
 /// The wanted half of [`put`]: apart, so that the other half costs its caller nothing.

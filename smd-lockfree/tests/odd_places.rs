@@ -85,7 +85,8 @@ fn sending_from_a_thread_local_destructor() {
 #[cfg(unix)]
 mod fork {
     use super::*;
-    use smd_lockfree::{MaskError, RecvError, RegisterError, RetainError};
+    use smd_lockfree::{Descriptor, MaskError, RecvError, RegisterError, RetainError};
+    use std::future::Future;
 
     /// Runs this in a forked child, which has one thread and must not touch the harness.
     fn in_child(check: impl FnOnce() -> bool) {
@@ -155,6 +156,48 @@ mod fork {
             });
             number(bus.send(A, b"2"));
             assert_eq!(numbers(&mut participant), [1, 2]);
+        });
+    }
+
+    /// The child has the same event counter as its parent: it once cleared it, or made it readable.
+    #[test]
+    fn a_descriptor_in_a_forked_child() {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        watched(|| {
+            let bus = bus();
+            let mut part = bus.register(A).unwrap().into_descriptor().unwrap();
+            let readable = |part: &Descriptor| {
+                poll(&mut [PollFd::new(part, PollFlags::IN)], Some(&Timespec::default())).unwrap()
+            };
+            let forked = |part: &mut Descriptor| {
+                let polled = std::pin::pin!(part.recv())
+                    .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+                    .map(|outcome| outcome.map(|_| ()));
+                polled == std::task::Poll::Ready(Err(RecvError::Forked))
+                    && matches!(part.try_recv(), Err(RecvError::Forked))
+                    && matches!(part.recv_blocking(), Err(RecvError::Forked))
+                    && matches!(
+                        part.recv_timeout(std::time::Duration::ZERO),
+                        Err(RecvError::Forked)
+                    )
+            };
+            assert!(part.try_recv().is_err());
+            assert_eq!(readable(&part), 0);
+            in_child(|| forked(&mut part));
+            let copy = std::mem::ManuallyDrop::new(part);
+            in_child(|| {
+                bus.close();
+                // SAFETY: the child's copy, which its parent does not see.
+                drop(unsafe { std::ptr::read(&raw const *copy) });
+                true
+            });
+            let mut part = std::mem::ManuallyDrop::into_inner(copy);
+            assert_eq!(readable(&part), 0, "nothing awaits");
+            number(bus.send(A, b"1"));
+            assert_eq!(readable(&part), 1);
+            in_child(|| forked(&mut part));
+            assert_eq!(readable(&part), 1, "something awaits");
+            assert!(part.try_recv().is_ok());
         });
     }
 

@@ -175,6 +175,14 @@ fn stuck_on_the_way_back() {
 }
 
 #[test]
+fn overtaken_on_the_way_back() {
+    Model::new("overtaken on the way back")
+        .quickly(1)
+        .reaches(&["in the cell too", "consumed node dropped"])
+        .check(|| then(log::overtaken_on_the_way_back()));
+}
+
+#[test]
 fn registry_progress() {
     Model::new("edge registry.progress").preemptions(3).check(|| then(log::counted_in_its_ring()));
 }

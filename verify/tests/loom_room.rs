@@ -129,3 +129,25 @@ fn both_wait() {
         .reaches(&["refused full", "room told", "parked", "woken", "asleep at a hole"])
         .check(|| room::both_wait(WIDE, 2));
 }
+
+#[test]
+fn wait_behind_a_hole() {
+    Model::new("wait behind a hole")
+        .reaches(&["refused full", "no room behind a hole", "room told", "woken"])
+        .check(|| room::wait_behind_a_hole(WIDE, false));
+}
+
+#[test]
+fn wait_behind_a_hole_async() {
+    Model::new("wait behind a hole, async")
+        .reaches(&["refused full", "no room behind a hole", "room told", "woken"])
+        .check(|| room::wait_behind_a_hole(WIDE, true));
+}
+
+#[test]
+fn wait_for_a_registration() {
+    Model::new("wait for a registration")
+        .quickly(1)
+        .reaches(&["refused full", "room told", "woken"])
+        .check(|| room::wait_for_a_registration(WIDE, false));
+}

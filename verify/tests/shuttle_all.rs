@@ -175,6 +175,24 @@ fn full_against_drain() {
 }
 
 #[test]
+fn wait_behind_a_hole() {
+    for is_async in [false, true] {
+        Model::new("wait behind a hole")
+            .reaches(&["refused full", "no room behind a hole", "room told"])
+            .check(move || room::wait_behind_a_hole(ONE, is_async));
+    }
+}
+
+#[test]
+fn wait_for_a_registration() {
+    for is_async in [false, true] {
+        Model::new("wait for a registration")
+            .reaches(&["refused full", "room told"])
+            .check(move || room::wait_for_a_registration(ONE, is_async));
+    }
+}
+
+#[test]
 fn room_against_departure() {
     for form in [Receive::One, Receive::Drain] {
         Model::new("room against departure")

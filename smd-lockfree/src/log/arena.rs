@@ -82,8 +82,8 @@ impl Arena {
     /// # Safety
     /// The caller holds a reference on `frame` and does not use it afterwards.
     pub(crate) unsafe fn release(&self, frame: *const Frame) {
-        // SAFETY: referenced, so alive.
-        if unsafe { (*frame).release() } {
+        // SAFETY: the caller's reference.
+        if unsafe { Frame::release(frame) } {
             // SAFETY: the last reference makes it private.
             unsafe { self.give(frame.cast_mut()) };
         }

@@ -1,5 +1,9 @@
 //! Counting a backlog from outside (rule L2), and walking a segment.
 
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
 use std::ops::Range;
 use std::ptr::NonNull;
 
@@ -32,6 +36,18 @@ pub(super) fn walk_to_end(frame: &Frame) -> bool {
     }
 }
 
+/// What a record counts as that is not published, so that nobody knows yet whether it is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unpublished<'a> {
+    /// Nothing: for a loss.
+    Ignored,
+    /// Wanted: for a limit.
+    Wanted,
+    /// Wanted, and the cell is told whether there was one: for who goes to sleep for what it counted.
+    /// Looks at each record of a segment in progress.
+    Told(&'a Cell<bool>),
+}
+
 /// One count: what a participant has of wanted, unexpired messages below a number.
 struct Count<'a> {
     log: &'a Log,
@@ -39,23 +55,19 @@ struct Count<'a> {
     filter: Filter<'a>,
     next: u64,
     cutoff: u64,
-    /// Whether a record that is not published counts as wanted.
-    unpublished: bool,
+    unpublished: Unpublished<'a>,
     guard: &'a Guard,
 }
 
 impl Log {
     /// The participant's backlog below number `until`: exact when nothing of it is in progress,
     /// else possibly more, never less.
-    ///
-    /// `unpublished` says whether a record that is not published counts as wanted: for a limit it
-    /// must, for a loss it must not.
     pub(crate) fn backlog(
         &self,
         record: &Record,
         until: u64,
         cutoff: u64,
-        unpublished: bool,
+        unpublished: Unpublished<'_>,
     ) -> u64 {
         let guard = self.pin();
         loop {
@@ -94,13 +106,16 @@ impl Count<'_> {
             return Some(0);
         }
         let progress = &self.record.progress;
+        // In the order in which a segment moves (rule H6): the ring, the cell, the participant.
+        let range = spill.range();
         // EDGE spill.stood: Acquire here; AcqRel where the participant takes it out.
         let stood = progress.stood.load(Ordering::Acquire);
+        #[cfg(test)]
+        crate::hooks::reached(crate::hooks::Place::CellSeen);
         // What lies in the cell may lie in the ring too (rule H6): it is counted here.
         let in_cell = NonNull::new(stood).and_then(|frame| self.stood(frame, below));
         let (mut total, end) = in_cell.unwrap_or_default();
         let from = self.next.max(end);
-        let range = spill.range();
         for node in range.clone().filter_map(|index| spill.peek(index)) {
             total += self.node(node.frame, node.tag, from..below);
         }
@@ -109,6 +124,8 @@ impl Count<'_> {
         // then the look at `taken` below says so, or the ring had it.
         let current = progress.current.load(Ordering::Relaxed);
         let tag = progress.current_tag.load(Ordering::Relaxed);
+        #[cfg(test)]
+        crate::hooks::reached(crate::hooks::Place::CurrentSeen);
         if let Some(current) = NonNull::new(current)
             && range.clone().filter_map(|index| spill.peek(index)).all(|node| node.frame != current)
         {
@@ -196,7 +213,9 @@ impl Count<'_> {
         }
         // Where what is not published counts as wanted, a union that may still grow is as good: what
         // is missing in it belongs to records that are not published, or not before this count.
-        let union = union.or_else(|| self.unpublished.then(|| frame.union_so_far()));
+        let union = union.or_else(|| {
+            matches!(self.unpublished, Unpublished::Wanted).then(|| frame.union_so_far())
+        });
         if union.is_some_and(|union| self.filter.covers(union, from)) && self.is_fresh(frame) {
             return until - from;
         }
@@ -207,7 +226,7 @@ impl Count<'_> {
             // SAFETY: referenced; `until` bounds the walk.
             let head = unsafe { frame.head(unit) };
             if head.0 == 0 || head.is_end() {
-                return total + if self.unpublished { until - sequence.max(from) } else { 0 };
+                return total + self.hole(until - sequence.max(from));
             }
             // SAFETY: published.
             if sequence >= from
@@ -221,6 +240,16 @@ impl Count<'_> {
             sequence += 1;
         }
         total
+    }
+
+    /// What records count as that begin with one that is not published.
+    fn hole(&self, count: u64) -> u64 {
+        match self.unpublished {
+            Unpublished::Ignored => return 0,
+            Unpublished::Wanted => {}
+            Unpublished::Told(cell) => cell.set(true),
+        }
+        count
     }
 
     /// Whether nothing in a segment has expired: its first record is the oldest.

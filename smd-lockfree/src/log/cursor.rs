@@ -10,6 +10,7 @@ use crate::registry::record::{Filter, Record};
 use crate::sync::atomic::Ordering;
 use crate::sync::slab::UNIT;
 
+use super::backlog::Unpublished;
 use super::frame::{Frame, segment_tag};
 use super::spill::{Gap, Losses, Lost, Node, Spill};
 use super::tail::{Held, Log, Next, Point};
@@ -165,7 +166,8 @@ impl Cursor {
         self.over_depth = 0;
         self.trimmed = false;
         if tail - self.sequence.min(tail) > depth {
-            let backlog = view.log.backlog(view.record, tail, view.cutoff.get(), false);
+            let ignored = Unpublished::Ignored;
+            let backlog = view.log.backlog(view.record, tail, view.cutoff.get(), ignored);
             self.over_depth = backlog.saturating_sub(depth);
         }
     }
@@ -386,15 +388,18 @@ impl Cursor {
     fn take_owed(&mut self, view: &View<'_>) {
         let record = view.record;
         loop {
-            if self.take_stood(view) {
-                return;
-            }
             // Pinned from the look at the ring on: what `take_node` shows to counters was in the ring
             // under this pin, or is withdrawn before it ends.
             let guard = view.log.pin();
-            let range = record.spill.range();
-            if !range.is_empty() {
-                self.take_node(view, range.start);
+            // The ring before the cell: what is dropped from the ring is in the cell before.
+            let first = record.spill.first();
+            match self.take_stood(view, first.as_ref()) {
+                Stood::Entered => return,
+                Stood::Changed => continue,
+                Stood::Later => {}
+            }
+            if let Some(first) = first {
+                self.take_node(view, &first);
                 if self.place != Place::Away {
                     return;
                 }
@@ -423,52 +428,49 @@ impl Cursor {
         !record.progress.stood.load(Ordering::Acquire).is_null()
     }
 
-    /// Takes the segment that was left in the cell (rule H6), unless a node of the ring comes first.
-    fn take_stood(&mut self, view: &View<'_>) -> bool {
-        let (progress, spill) = (&view.record.progress, &view.record.spill);
-        let _guard = view.log.pin();
+    /// Takes the segment that was left in the cell (rule H6), unless the `first` node of the ring, which
+    /// was looked at before, comes before it.
+    fn take_stood(&mut self, view: &View<'_>, first: Option<&Node>) -> Stood {
+        let progress = &view.record.progress;
         // EDGE spill.stood: Acquire here; Release in `Handover::leave_stood`.
         let Some(frame) = NonNull::new(progress.stood.load(Ordering::Acquire)) else {
-            return false;
+            return Stood::Later;
         };
-        // SAFETY: referenced by the cell at the load, and pinned.
+        // SAFETY: referenced by the cell at the load, and the caller is pinned.
         let life = unsafe { frame.as_ref() };
         if !life.acquire_any() {
-            return false;
+            return Stood::Changed;
         }
         let number = life.number();
         let end = life.base_sequence() + view.log.load_claim(life).messages();
-        let range = spill.range();
-        let first = if range.is_empty() { None } else { spill.peek(range.start) };
-        let is_first = first.is_none_or(|node| node.first_segment > number);
         let consumed = end <= self.sequence;
-        if is_first && !consumed {
+        if !consumed {
+            if first.is_some_and(|node| node.first_segment <= number) {
+                view.log.release(frame);
+                return Stood::Later;
+            }
             // RELAXED: published by the exchange below.
             progress.current_tag.store(segment_tag(number), Ordering::Relaxed);
             progress.current.store(frame.as_ptr(), Ordering::Relaxed);
         }
         // EDGE spill.stood: AcqRel: who counts and finds the cell empty finds `current`.
-        let taken = (is_first || consumed)
-            && progress
-                .stood
-                .compare_exchange(
-                    frame.as_ptr(),
-                    std::ptr::null_mut(),
-                    Ordering::AcqRel,
-                    Ordering::Relaxed,
-                )
-                .is_ok();
-        if !taken {
-            // RELAXED: as in `take_node`.
-            progress.current.store(std::ptr::null_mut(), Ordering::Relaxed);
-            view.log.release(frame);
-            return false;
-        }
+        let taken = progress.stood.compare_exchange(
+            frame.as_ptr(),
+            std::ptr::null_mut(),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
         // The cell's reference, or the one taken here: one of them is enough.
         view.log.release(frame);
+        if taken.is_err() {
+            // RELAXED: as in `take_node`.
+            progress.current.store(std::ptr::null_mut(), Ordering::Relaxed);
+            mark("the cell changed under its taker");
+            return Stood::Changed;
+        }
         if consumed {
             view.log.release(frame);
-            return false;
+            return Stood::Later;
         }
         if number == self.number {
             self.place = Place::Owed;
@@ -476,25 +478,24 @@ impl Cursor {
         } else {
             self.enter(frame, number, Place::Owed, view);
         }
-        true
+        Stood::Entered
     }
 
     /// Takes the first node of the spill, unless somebody trims it meanwhile. The caller has been
     /// pinned since it looked at the ring.
-    fn take_node(&mut self, view: &View<'_>, index: u64) {
+    fn take_node(&mut self, view: &View<'_>, node: &Node) {
         let record = view.record;
-        let Some(node) = record.spill.peek(index) else { return };
         // EDGE registry.progress: published by the exchange in `take`: a counter that does not
         // find the node in the ring finds it here.
         record.progress.current_tag.store(node.tag, Ordering::Relaxed);
         record.progress.current.store(node.frame.as_ptr(), Ordering::Relaxed);
-        if !record.spill.take(index) {
+        if !record.spill.take(node.index) {
             // RELAXED: trimmed or swept, and freed only after our pin: who pins then sees this.
             record.progress.current.store(std::ptr::null_mut(), Ordering::Relaxed);
             mark("node trimmed under its taker");
             return;
         }
-        self.take_gap(&node);
+        self.take_gap(node);
         // EDGE spill.standing: Release here; Acquire in `Handover`. Carries `next_sequence` and that
         // the node was taken.
         record.progress.standing.fetch_max(node.first_segment, Ordering::Release);
@@ -523,13 +524,9 @@ impl Cursor {
         if self.has_stood(record) {
             self.drop_stood(view);
         }
-        loop {
-            let range = record.spill.range();
-            if range.is_empty() {
-                return;
-            }
+        while !record.spill.is_empty() {
             let _guard = view.log.pin();
-            let Some(node) = record.spill.peek(range.start) else { return };
+            let Some(node) = record.spill.first() else { return };
             if node.chunk || node.end > self.sequence {
                 return;
             }
@@ -643,7 +640,11 @@ impl Cursor {
         }
         // EDGE log.install: Acquire here; Release in `install`.
         let next = frame.next().load(Ordering::Acquire);
-        if !next.is_null() || claim.is_closed() { Awaits::Something } else { Awaits::Hole }
+        match next.is_null() {
+            false => Awaits::Something,
+            true if claim.is_closed() => Awaits::End,
+            true => Awaits::Hole,
+        }
     }
 
     /// Gives everything up: the registration is over.
@@ -659,10 +660,23 @@ impl Cursor {
     }
 }
 
+/// What became of what lies in a participant's cell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stood {
+    /// The cursor is in it.
+    Entered,
+    /// Nothing that comes before the ring.
+    Later,
+    /// Replaced meanwhile: ring and cell are to be looked at again.
+    Changed,
+}
+
 /// What [`Cursor::awaits`] saw.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Awaits {
     Something,
+    /// The end of the closed log: a look tells it, and nothing will come.
+    End,
     /// A record that was claimed and is not published, or an end without a successor yet.
     Hole,
     Nothing,

@@ -123,7 +123,7 @@ pub fn last_reference() -> Vec<Part> {
                 // SAFETY: one of the two references is this thread's.
                 unsafe {
                     let _ = frame.records().word(8);
-                    if frame.release() {
+                    if Frame::release(frame) {
                         frame.clear();
                         arena.give(held.held().as_ptr());
                     }
@@ -145,7 +145,7 @@ pub fn new_life() -> Vec<Part> {
         let frame = held.get();
         // SAFETY: the one reference.
         unsafe {
-            assert!(frame.release(), "nobody else knows its tag");
+            assert!(Frame::release(frame), "nobody else knows its tag");
             frame.clear();
             frame.slab().write_word(8, 7);
             frame.begin(segment_tag(2), 1, 2, 5, 0);
@@ -159,7 +159,8 @@ pub fn new_life() -> Vec<Part> {
                 assert_eq!((frame.number(), frame.base_sequence()), (2, 5), "words of a life");
                 // SAFETY: held.
                 assert_eq!(unsafe { frame.records().word(8) }, 7, "memory of a life");
-                let last = frame.release();
+                // SAFETY: acquired above.
+                let last = unsafe { Frame::release(frame) };
                 assert!(!last, "its owner has one more");
                 return;
             }

@@ -14,6 +14,10 @@ const COMPLETE: u64 = 1 << 32;
 /// that add at once goes past them.
 const MAX_REFS: u32 = 1 << 31;
 
+/// The number of a chunk, which is no segment: above that of every segment, so that who reads it for
+/// that of `low` takes the window for passed, and looks again.
+pub(crate) const NO_SEGMENT: u64 = u64::MAX;
+
 /// What changes once per segment or less.
 #[derive(Debug)]
 struct Life {
@@ -111,8 +115,8 @@ impl Frame {
     }
 
     // RELAXED (the three below): written while the frame was private; who holds a reference got it
-    // by edge `frame.refs` or by the publication of the frame, which carry them. A reader without
-    // a reference (the number of `low`) looks at the pointer again before it believes.
+    // by edge `frame.refs` or by the publication of the frame, which carry them. What a reader
+    // without a reference makes of them is said where it reads (`Log::low_number`, `next_sequence`).
 
     pub(crate) fn number(&self) -> u64 {
         self.canary.look();
@@ -151,6 +155,15 @@ impl Frame {
         // EDGE frame.refs: Release here; Acquire in `acquire` and `acquire_any`. Carries the life's
         // words and the cleared memory to a stale acquirer that counts itself in by the new tag.
         self.life.refs.store(u64::from(tag) << 32 | u64::from(count), Ordering::Release);
+    }
+
+    /// Begins the life of a chunk, with one reference: the numbers of its records stand beside them.
+    ///
+    /// # Safety
+    /// As for [`Frame::begin`].
+    pub(crate) unsafe fn begin_chunk(&self, tag: u32, sequence: u64) {
+        // SAFETY: the caller's promise.
+        unsafe { self.begin(tag, 1, NO_SEGMENT, sequence, 0) };
     }
 
     /// Takes one more reference if the frame still leads the life `tag`.
@@ -214,18 +227,29 @@ impl Frame {
     }
 
     /// Gives one reference back; `true`: it was the last, and the frame is the caller's alone.
+    ///
+    /// # Safety
+    /// The caller holds a reference and, unless it was the last, does not use it afterwards.
     #[must_use = "the last reference owns the frame"]
-    pub(crate) fn release(&self) -> bool {
-        self.canary.look();
+    pub(crate) unsafe fn release(frame: *const Frame) -> bool {
+        // SAFETY: referenced until the subtraction. Behind it another may give the last reference back
+        // and free the frame before this returns: so no reference to anything but atomics lives on
+        // through it.
+        let life: &CachePadded<Life> = unsafe {
+            (*frame).canary.look();
+            let life = &raw const (*frame).life;
+            &*life
+        };
+        let refs = &life.refs;
         // EDGE frame.last: Release here; Acquire below. Carries everybody's use of the frame
         // to the one who reuses it.
-        let before = self.life.refs.fetch_sub(1, Ordering::Release);
+        let before = refs.fetch_sub(1, Ordering::Release);
         debug_assert!(before as u32 > 0, "a reference was released twice");
         if before as u32 != 1 {
             return false;
         }
         // EDGE frame.last: see above.
-        acquire_last(&self.life.refs);
+        acquire_last(refs);
         true
     }
 

@@ -266,7 +266,7 @@ impl Handover<'_> {
         };
         let tag = chunk_tag(next_chunk_number());
         // SAFETY: just taken, private. One reference: the node's.
-        unsafe { (*frame).begin(tag, 1, 0, sequence, 0) };
+        unsafe { (*frame).begin_chunk(tag, sequence) };
         // SAFETY: not null.
         let chunk = unsafe { NonNull::new_unchecked(frame) };
         let (time, lost) = self.copy_record(chunk, 0, head, unit, sequence);

@@ -227,7 +227,7 @@ impl Spill {
     }
 
     fn slots(&self) -> Option<&[Slot]> {
-        // EDGE spill.ring: Acquire here; Release in `push`. Carries the zeroed slots.
+        // EDGE spill.ring: Acquire here; Release in `has_room`. Carries the zeroed slots.
         let ring = self.ring.load(Ordering::Acquire);
         // SAFETY: freed through the epoch when it is replaced, and with the spill; who calls this is
         // pinned, or is the retirer, who alone replaces it.
@@ -272,6 +272,12 @@ impl Spill {
             last_time: slot.last_time.load(Ordering::Relaxed),
             gap: Gap { overflowed: slot.overflowed.load(), expired: slot.expired.load() },
         })
+    }
+
+    /// The first node, if there is one; as with [`Spill::peek`].
+    pub(crate) fn first(&self) -> Option<Node> {
+        let range = self.range();
+        if range.is_empty() { None } else { self.peek(range.start) }
     }
 
     /// Takes the node at `index`; `true`: its reference is the caller's.
@@ -354,14 +360,8 @@ impl Spill {
     /// Takes and releases everything: at departure (rule H5).
     pub(crate) fn sweep(&self, log: &Log) {
         let _guard = log.pin();
-        loop {
-            let range = self.range();
-            if range.is_empty() {
-                return;
-            }
-            if let Some(node) = self.peek(range.start)
-                && self.take(node.index)
-            {
+        while let Some(node) = self.first() {
+            if self.take(node.index) {
                 log.release(node.frame);
             }
         }
@@ -379,7 +379,7 @@ impl Drop for Spill {
         // RELAXED: exclusive.
         let ring = self.ring.load(Ordering::Relaxed);
         if !ring.is_null() {
-            // SAFETY: made by `Box::into_raw` in `push`, freed once; the nodes' references were
+            // SAFETY: made by `Box::into_raw` in `has_room`, freed once; the nodes' references were
             // swept at departure.
             drop(unsafe { Box::from_raw(ring) });
         }

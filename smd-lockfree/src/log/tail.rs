@@ -132,7 +132,12 @@ impl Log {
         self.acquire_end(&self.low)
     }
 
-    /// The number of the segment `low`; the pin in `_guard` keeps the frame in memory.
+    /// The number of the segment `low`, or a later one: `low` was at most that under the pin in
+    /// `_guard`, which keeps the frame in memory.
+    ///
+    /// Between the two looks at `low` the frame may have come round: left the window, and come into it
+    /// again. What is read then is the number of one of these segments, or of a chunk between them,
+    /// which is higher than any ([`NO_SEGMENT`](super::frame::NO_SEGMENT)); never one below the first look.
     pub(crate) fn low_number(&self, _guard: &Guard) -> u64 {
         loop {
             // EDGE log.low: Acquire here; Release in `advance_low`.
@@ -160,8 +165,8 @@ impl Log {
         if self.low_number(guard) > number {
             return Next::Passed;
         }
-        // SAFETY: `low` was at most `number` under this pin, so the successor was alive then and
-        // stays in memory.
+        // SAFETY: `low` was at most `number` under this pin, so the successor was in the window then, or
+        // came into it later, and stays in memory.
         if unsafe { next.as_ref() }.acquire(segment_tag(number)) {
             Next::Held(next)
         } else {
@@ -174,8 +179,8 @@ impl Log {
         if self.low_number(guard) > number {
             return false;
         }
-        // SAFETY: `low` is at most `number` under this pin, so the frame still leads that life and
-        // is in memory.
+        // SAFETY: `low` was at most `number` under this pin, so the frame led that life then and stays
+        // in memory.
         unsafe { frame.as_ref() }.acquire(segment_tag(number))
     }
 

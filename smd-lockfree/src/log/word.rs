@@ -176,7 +176,7 @@ pub(crate) struct Extra {
     pub(crate) sequence: u64,
     /// Who the origin is; 0: this bus.
     pub(crate) peer: u32,
-    /// The retained entry that this message is the state of, plus one; 0: none by key.
+    /// Number of the retained entry that this message is the state of; 0: none by key.
     pub(crate) entry: u32,
 }
 

@@ -183,6 +183,8 @@ impl<'b> Registration<'b> {
             }
             return Err(RegisterError::TooManyParticipants { max });
         };
+        #[cfg(test)]
+        crate::hooks::reached(crate::hooks::Place::Registered);
         let cutoff = Cutoff::new(core);
         let cursor = loop {
             record.unplace();
@@ -226,6 +228,8 @@ impl<'b> Registration<'b> {
             signal: None,
             not_sync: PhantomData,
         };
+        // Until N was known it counted from before that, and may have stood in the way of others.
+        core.room.freed(classes, core.domain());
         event!(core, "participant registered", name = participant.name(), from = since);
         core.observers.changed(before, after, core.domain());
         Ok(participant)

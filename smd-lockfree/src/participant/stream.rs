@@ -12,7 +12,8 @@ use crate::message::Kept;
 use super::Participant;
 
 /// A stream of kept messages and lag reports, from [`Participant::into_stream`]. It ends when the
-/// participant has left or the bus is closed and drained.
+/// participant has left or the bus is closed and drained; in a forked child behind the error that says
+/// so.
 ///
 /// ```
 /// use std::pin::Pin;
@@ -75,7 +76,10 @@ impl Stream for Messages {
                 this.ended = true;
                 Poll::Ready(None)
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Some(Err(error))),
+            Poll::Ready(Err(error)) => {
+                this.ended = error == RecvError::Forked;
+                Poll::Ready(Some(Err(error)))
+            }
         }
     }
 }

@@ -23,11 +23,8 @@ impl Participant {
             return Awaits::Something;
         }
         if self.state_at() <= self.cursor.sequence() {
-            // State that waits for a record below N to be published.
-            return match self.cursor.awaits(&self.core.log) {
-                Awaits::Something => Awaits::Something,
-                _ => Awaits::Hole,
-            };
+            // State that waits for a record below N to be published: nothing comes before it.
+            return Awaits::Hole;
         }
         self.cursor.awaits(&self.core.log)
     }
@@ -37,7 +34,7 @@ impl Participant {
     /// too. `false`: look again.
     pub(crate) fn prepare(&mut self, arm: impl FnOnce(&Waiter)) -> bool {
         let hole = match self.awaits() {
-            Awaits::Something => return false,
+            Awaits::Something | Awaits::End => return false,
             Awaits::Hole => true,
             Awaits::Nothing => false,
         };
@@ -48,7 +45,7 @@ impl Participant {
         arm(waiter);
         self.core.waiters.announce(waiter, self.mask.bits(), hole);
         let found = match self.awaits() {
-            Awaits::Something => true,
+            Awaits::Something | Awaits::End => true,
             // Who closes a hole that was not seen before the announcement wakes others only.
             Awaits::Hole if !hole => true,
             Awaits::Hole => {

@@ -92,11 +92,8 @@ impl Retained {
     /// As for [`Bus::send`](crate::Bus::send); `NotRetained` after [`Retained::clear`]. Until then it
     /// is never unwanted: the bus wants it.
     pub fn send(&self, payload: &[u8]) -> Result<Sent, SendError> {
-        let core = &self.core;
-        if self.entry.is_cleared() {
-            return Err(SendError::NotRetained);
-        }
-        thread_slots::put(core, self.class(), payload, self.extra().as_ref())
+        self.check()?;
+        thread_slots::put(&self.core, self.class(), payload, self.extra().as_ref())
     }
 
     /// Sends the new state, and where a backlog is full sleeps until there is room, as
@@ -110,7 +107,15 @@ impl Retained {
         timeout: Option<std::time::Duration>,
     ) -> Result<Sent, SendError> {
         let sender = Sender::new(&self.core, Arc::new(crate::registry::ids::SenderId::nobody()));
-        sender.wait_for_room(self.class(), timeout, || self.send(payload))
+        let extra = self.extra();
+        sender.wait_for_room(self.class(), timeout, |hole| {
+            self.check()?;
+            sender.put(self.class(), payload, extra.as_ref(), hole)
+        })
+    }
+
+    fn check(&self) -> Result<(), SendError> {
+        if self.entry.is_cleared() { Err(SendError::NotRetained) } else { Ok(()) }
     }
 
     fn extra(&self) -> Option<Extra> {

@@ -30,7 +30,7 @@ use crate::sync::slab::UNIT;
 /// One retained class, or key within a class.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// What a record names it by; never given twice.
+    /// What a record names it by: of no other entry that is there; never 0.
     pub(crate) number: u32,
     pub(crate) class: u32,
     pub(crate) key: Option<Box<[u8]>>,
@@ -62,7 +62,7 @@ impl List {
     ) -> impl Iterator<Item = &Arc<Entry>> {
         let number = extra.map_or(0, |extra| extra.entry);
         let keyed = self.entries.binary_search_by_key(&number, |entry| entry.number).ok();
-        let by_key = keyed.map(|at| &self.entries[at]);
+        let by_key = keyed.map(|at| &self.entries[at]).filter(|entry| sequence >= entry.since);
         let bits = head.bits();
         let by_class = self.entries.iter().filter(move |entry| {
             entry.key.is_none() && entry.class & bits != 0 && sequence >= entry.since
@@ -123,7 +123,7 @@ impl Table {
         self.list(domain).classes()
     }
 
-    /// Replaces the list by what `change` makes of it; `None` from it leaves all as it is.
+    /// Replaces the list by what `change` makes of it, unless it says that it changed nothing.
     fn replace<R>(&self, domain: &Domain, change: impl Fn(&mut List) -> (R, bool)) -> R {
         let guard = domain.pin();
         loop {
@@ -158,16 +158,6 @@ impl Table {
         key: Option<&[u8]>,
     ) -> Result<Arc<Entry>, usize> {
         let since = log.next_sequence();
-        let entry = Arc::new(Entry {
-            // RELAXED: only uniqueness matters.
-            number: self.next_number.fetch_add(1, Ordering::Relaxed),
-            class,
-            key: key.map(Into::into),
-            since,
-            cleared: AtomicBool::new(false),
-            kept: AtomicPtr::new(std::ptr::null_mut()),
-            kept_sequence: AtomicU64::new(0),
-        });
         self.replace(&log.arena.domain, |list| {
             let same = |old: &&Arc<Entry>| {
                 old.class == class && old.key.as_deref() == key && !old.is_cleared()
@@ -178,10 +168,38 @@ impl Table {
             if list.entries.len() >= self.limit {
                 return (Err(self.limit), false);
             }
-            let at = list.entries.partition_point(|old| old.number < entry.number);
+            let (number, at) = self.number_for(list);
+            let entry = Arc::new(Entry {
+                number,
+                class,
+                key: key.map(Into::into),
+                since,
+                cleared: AtomicBool::new(false),
+                kept: AtomicPtr::new(std::ptr::null_mut()),
+                kept_sequence: AtomicU64::new(0),
+            });
             list.entries.insert(at, entry.clone());
-            (Ok(entry.clone()), true)
+            (Ok(entry), true)
         })
+    }
+
+    /// Behind so many numbers.
+    #[cfg(test)]
+    pub(crate) fn skip_to(&self, number: u32) {
+        self.next_number.store(number, Ordering::Relaxed);
+    }
+
+    /// A number that no entry of the list has, and its place there. After 2^32 of them they come again.
+    fn number_for(&self, list: &List) -> (u32, usize) {
+        loop {
+            // RELAXED: that it differs from what is in the list is seen below; the exchange of the list
+            // fails if that is another meanwhile.
+            let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+            let place = list.entries.binary_search_by_key(&number, |entry| entry.number);
+            if let (1.., Err(at)) = (number, place) {
+                return (number, at);
+            }
+        }
     }
 
     /// Removes an entry; `false`: it was removed before.
@@ -267,7 +285,7 @@ impl Entry {
         let copy = log.arena.take_small();
         // SAFETY: just taken, private; the largest record fits a small frame.
         unsafe {
-            (*copy).begin(chunk_tag(next_chunk_number()), 1, 0, sequence, 0);
+            (*copy).begin_chunk(chunk_tag(next_chunk_number()), sequence);
             (*copy).slab().write_word(8, time);
             (*copy).slab().write_word(UNIT, sequence);
             (*copy).slab().write(2 * UNIT, bytes);

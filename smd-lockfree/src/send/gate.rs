@@ -1,8 +1,11 @@
 //! Who may claim: the registry as a sender last saw it, and the limits of backpressure (L1, L2).
 
+use std::cell::Cell;
+
 use crate::core::Core;
 use crate::error::FullReason;
 use crate::hooks::mark;
+use crate::log::backlog::Unpublished;
 use crate::log::tail::Gate;
 use crate::participant::Policy;
 
@@ -49,6 +52,8 @@ pub(crate) struct SendGate<'a> {
     pub(crate) core: &'a Core,
     pub(crate) known: &'a mut Known,
     pub(crate) classes: u32,
+    /// Told whether it was refused for records that nobody can see yet: for who waits for room.
+    pub(crate) hole: Option<&'a Cell<bool>>,
 }
 
 impl SendGate<'_> {
@@ -57,6 +62,7 @@ impl SendGate<'_> {
     fn recount(&mut self, first: u64, count: u64, now: u64) -> Result<u64, FullReason> {
         let core = self.core;
         let cutoff = core.cutoff_at(now);
+        let unpublished = self.hole.map_or(Unpublished::Wanted, Unpublished::Told);
         let guard = core.log.pin();
         let snapshot = core.registry.snapshot(&guard);
         // A newer registry than the claim will be made under: the claim fails and comes back.
@@ -73,7 +79,7 @@ impl SendGate<'_> {
                     let of_this = if near >= first + count {
                         near
                     } else {
-                        let backlog = core.log.backlog(record, first, cutoff, true);
+                        let backlog = core.log.backlog(record, first, cutoff, unpublished);
                         near.max(first + record.depth.saturating_sub(backlog))
                     };
                     limit = limit.min(of_this);

@@ -8,6 +8,7 @@ use crate::error::SendError;
 use crate::limits::MAX_PAYLOAD;
 use crate::log::word::units_for;
 use crate::sender::Outgoing;
+use crate::sync::slab::UNIT;
 
 /// Messages in front of a batch that go into the log in one piece.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,7 +50,8 @@ impl Items for Mixed<'_> {
         let messages = &self.0[from..];
         let interest = if core.is_forked() { 0 } else { core.registry.interest().mask() };
         let mut run = Run::default();
-        for message in messages {
+        // No segment holds more: what a claim leaves over is not looked at again and again.
+        for message in messages.iter().take(core.config.segment_bytes / UNIT) {
             let (bits, len) = (message.class.bits(), message.payload.len());
             if bits & interest == 0 || len > MAX_PAYLOAD {
                 match core.admit(message.class, len) {

@@ -104,7 +104,7 @@ impl Slot {
 
     /// Lets somebody else have the slot, with the place in the log that it holds.
     pub(crate) fn abandon(&self) {
-        // EDGE send.slot: Release here; Acquire in `SenderSlots::take`.
+        // EDGE send.slot: Release here; Acquire in `Slot::acquire`.
         self.owner.store(FREE, Ordering::Release);
     }
 
@@ -169,7 +169,7 @@ impl Slot {
                 }
             });
         }
-        // EDGE send.slot: Release here; Acquire in `SenderSlots::take`.
+        // EDGE send.slot: Release here; Acquire in `Slot::acquire`.
         self.owner.store(FREE, Ordering::Release);
     }
 }

@@ -1,5 +1,6 @@
 //! What a sender carries from send to send, and the send itself.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use crate::class::Class;
@@ -26,6 +27,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) class: Class,
     pub(crate) payload: &'a [u8],
     pub(crate) extra: Option<&'a Extra>,
+    /// Of who waits for room: see [`SendGate`].
+    pub(crate) hole: Option<&'a Cell<bool>>,
 }
 
 impl SendState {
@@ -54,7 +57,7 @@ impl SendState {
         let limit = self.known.limit_of(parts.class.bits());
         let claimed = match core.log.claim_next(&mut self.appender, limit, now, units) {
             Some(claimed) => claimed,
-            None => self.claim(core, parts.class.bits(), now, units)?,
+            None => self.claim(core, &parts, now, units)?,
         };
         #[cfg(test)]
         crate::hooks::reached(crate::hooks::Place::Claimed);
@@ -68,13 +71,14 @@ impl SendState {
     fn claim(
         &mut self,
         core: &Core,
-        classes: u32,
+        parts: &Parts<'_>,
         now: u64,
         units: u32,
     ) -> Result<Claimed, SendError> {
+        let (classes, hole) = (parts.class.bits(), parts.hole);
         let mut stalled = false;
         loop {
-            let mut gate = SendGate { core, known: &mut self.known, classes };
+            let mut gate = SendGate { core, known: &mut self.known, classes, hole };
             match core.log.claim(&mut self.appender, &mut gate, now, 1, |_, _| (1, units)) {
                 Ok((claimed, _)) => return Ok(claimed),
                 Err(Refused::Full(FullReason::Stalled)) if !stalled => {
@@ -128,7 +132,7 @@ impl SendState {
     #[cold]
     fn installed(&mut self, core: &Core, now: u64) {
         self.appender.installed = false;
-        core.waiters.calm(&core.registry, core.domain());
+        core.waiters.calm(&core.registry, &core.room, core.domain());
         core.retire(now);
     }
 
@@ -160,7 +164,7 @@ impl SendState {
             }
             (fit, taken)
         };
-        let mut gate = SendGate { core, known: &mut self.known, classes: run.classes };
+        let mut gate = SendGate { core, known: &mut self.known, classes: run.classes, hole: None };
         let count = run.count as u64;
         let (claimed, count) = core
             .log

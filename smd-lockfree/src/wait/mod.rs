@@ -32,7 +32,9 @@
 //!   that its user takes out and puts back.
 //! - **W5** Senders that wait for room announce themselves in [`room`], fence, and try again from
 //!   the start; a participant that stored its progress looks there as a sender does
-//!   for sleepers.
+//!   for sleepers. Who was refused for records that were not published yet announces everything in
+//!   `waiters` too, and tries once more: what is published next may be what nobody has to make room
+//!   for. Who finds everything announced wakes those that wait for room.
 //!
 //! # Edges
 //!

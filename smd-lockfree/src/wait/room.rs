@@ -6,7 +6,7 @@ use crate::sync::atomic::{AtomicPtr, Ordering, fence};
 use crate::sync::epoch::Domain;
 
 use super::alert::Alert;
-use super::waiter::Waiter;
+use super::waiter::{Notified, Waiter};
 
 /// A waiting sender and the classes of its message.
 type Waiting = (Arc<Waiter>, u32);
@@ -81,18 +81,28 @@ impl Room {
         self.count.calm();
     }
 
+    /// Whether no sender waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count.load().content() == 0
+    }
+
     #[cold]
     fn wake(&self, mask: u32, domain: &Domain) {
-        let waiting = {
-            let _guard = domain.pin();
-            // EDGE wait.list: Acquire here; Release in `replace`.
-            // SAFETY: freed only through the epoch, and pinned.
-            unsafe { (*self.list.load(Ordering::Acquire)).clone() }
-        };
-        for (waiter, classes) in waiting {
-            if classes & mask != 0 {
-                mark("room told");
-                waiter.rouse();
+        loop {
+            let mut notified = Notified::default();
+            {
+                let _guard = domain.pin();
+                // EDGE wait.list: Acquire here; Release in `replace`.
+                // SAFETY: freed only through the epoch, and pinned.
+                let list = unsafe { &*self.list.load(Ordering::Acquire) };
+                for (waiter, _) in list.iter().filter(|(_, classes)| classes & mask != 0) {
+                    mark("room told");
+                    notified.notify(waiter, u32::MAX);
+                }
+            }
+            let (_, more) = notified.wake();
+            if !more {
+                return;
             }
         }
     }

@@ -239,11 +239,7 @@ fn some_teeth(ids: &[&str], options: &Options) -> Result<bool, String> {
     }
     let is_meant = |tooth: &Tooth| ids.is_empty() || ids.iter().any(|id| tooth.id.starts_with(id));
     let chosen: Vec<_> = all.into_iter().filter(is_meant).collect();
-    let few = chosen.len() <= 2;
     let bites = teeth::run(chosen, options.jobs(), !ids.is_empty())?;
-    for bite in bites.iter().filter(|bite| few && !bite.bit() && !bite.is_skipped()) {
-        println!("{}", bite.output);
-    }
     println!("{}", report::of_teeth(&bites));
     Ok(bites.iter().all(|bite| bite.bit() || bite.is_skipped()))
 }

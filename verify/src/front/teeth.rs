@@ -397,6 +397,9 @@ pub(super) fn run(teeth: Vec<Tooth>, jobs: usize, with_slow: bool) -> Result<Vec
                 bite.seconds,
                 bite.result.name()
             );
+            if !bite.bit() && !bite.is_skipped() {
+                println!("{}", bite.output);
+            }
         }
         bite
     });
@@ -421,7 +424,8 @@ fn one(tooth: &Tooth, tree: &Mutex<Tree>) -> Result<Bite, String> {
             return Ok(Bite { tooth: tooth.clone(), result, seconds: 0.0, output });
         }
     };
-    let result = if tooth.expect.iter().all(|text| ended.output.contains(text)) && !ended.success {
+    let shows = |text: &String| text.split(" | ").any(|one| ended.output.contains(one));
+    let result = if tooth.expect.iter().all(shows) && !ended.success {
         // Also when the process then aborted, or hung while it unwound.
         Found::Bit
     } else if ended.timed_out {

@@ -1,8 +1,8 @@
 //! Backpressure: exactly the depth, and who waits for room is told of it.
 
-use smd_lockfree::{FullReason, Participant, RecvError, SendError, Sent};
+use smd_lockfree::{FullReason, Participant, RecvError, SendError, Sender, Sent};
 
-use super::{A, bus, contiguous, drain, looks, queued, waiting, word};
+use super::{A, bus, contiguous, drain, interested, looks, queued, waiting, word};
 use crate::model::sync::Arc;
 use crate::model::sync::atomic::{AtomicUsize, Ordering};
 use crate::model::{reached, thread};
@@ -158,17 +158,11 @@ pub fn wait_for_room(segment: usize, depth: usize, how: Room, is_async: bool) {
     let bus = bus(segment);
     let slow = bus.participant().mask(A).depth(depth as u32).register();
     let mut slow = slow.expect("registered");
-    let mut sender = bus.sender();
+    let sender = bus.sender();
     for index in 0..depth {
         queued(&sender, A, &word(0, index));
     }
-    let thread = thread::spawn(move || {
-        if is_async {
-            waiting::ready(sender.send_async(A, &word(1, 0)))
-        } else {
-            sender.send_wait(A, &word(1, 0), None)
-        }
-    });
+    let thread = thread::spawn(move || waits(sender, is_async));
     let mut left = None;
     match how {
         Room::Drain => assert_eq!(slow.try_recv().expect("there").sequence(), 1),
@@ -189,6 +183,48 @@ pub fn wait_for_room(segment: usize, depth: usize, how: Room, is_async: bool) {
         }
     }
     assert_eq!(left.is_some(), how == Room::Leave);
+}
+
+/// Waits for room in one of two forms.
+fn waits(mut sender: Sender, is_async: bool) -> Result<Sent, SendError> {
+    if is_async {
+        waiting::ready(sender.send_async(A, &word(1, 0)))
+    } else {
+        sender.send_wait(A, &word(1, 0), None)
+    }
+}
+
+/// A sender waits for room behind a message that is not published yet, and turns out to be of a class
+/// that the participant does not want.
+pub fn wait_behind_a_hole(segment: usize, is_async: bool) {
+    let bus = bus(segment);
+    let narrow = bus.participant().mask(A).depth(1).register().expect("registered");
+    let (_other, other) = interested(&bus, super::B);
+    let sender = bus.sender();
+    let thread = thread::spawn(move || queued(&other, super::B, &word(0, 0)));
+    let sent = waits(sender, is_async);
+    assert!(matches!(sent, Ok(Sent::Queued(1 | 2))), "{sent:?}");
+    thread.join().expect("no panic");
+    drop(narrow);
+}
+
+/// A sender waits for room that a registration in progress denies: until its N is known it counts from
+/// before that.
+pub fn wait_for_a_registration(segment: usize, is_async: bool) {
+    let bus = bus(segment);
+    let (_other, sender) = interested(&bus, A);
+    let thread = thread::spawn(move || {
+        let first = sender.send(A, &word(0, 0));
+        assert_eq!(first, Ok(Sent::Queued(1)));
+        waits(sender, is_async)
+    });
+    let narrow = bus.participant().mask(A).depth(1).register();
+    let mut narrow = narrow.expect("registered");
+    if narrow.since() == 1 {
+        assert_eq!(narrow.recv_blocking().expect("open").sequence(), 1);
+    }
+    let sent = thread.join().expect("no panic");
+    assert_eq!(sent, Ok(Sent::Queued(2)));
 }
 
 /// A sender waits for room and its participant sleeps for messages.

@@ -6,7 +6,9 @@ use crate::clock::Clock;
 use crate::core::Core;
 use crate::error::FullReason;
 use crate::hooks::{Part, marked};
+use crate::log::backlog::Unpublished;
 use crate::log::cursor::{Cursor, Cutoff, Look, Place, View};
+use crate::log::handover::Handover;
 use crate::log::tail::Gate;
 use crate::participant::Policy;
 use crate::registry::edges::record_with;
@@ -16,7 +18,7 @@ use crate::sync::atomic::Ordering;
 use crate::sync::local::OwnerCell;
 use crate::wait::waiter::Waiter;
 
-use super::head;
+use super::{Shared, head};
 
 /// A bus whose segments hold one message of [`send`] each.
 pub(crate) fn bus() -> Bus {
@@ -57,6 +59,8 @@ struct Reader {
     cursor: Cursor,
     /// First number that was neither found nor reported.
     next: u64,
+    /// How many were.
+    settled: u64,
 }
 
 impl Reader {
@@ -69,7 +73,7 @@ impl Reader {
         let next = point.sequence;
         let cursor = Cursor::new(point, &record);
         assert!(record.place(), "nothing is retired yet");
-        Reader { core, record, cursor, next }
+        Reader { core, record, cursor, next, settled: 0 }
     }
 
     fn with<R>(&mut self, f: impl FnOnce(&mut Cursor, &View<'_>) -> R) -> R {
@@ -80,16 +84,17 @@ impl Reader {
 
     /// One look; `false`: nothing there. Each number is found or reported, once and in order.
     fn look(&mut self) -> bool {
-        let (first, last) = match self.with(|cursor, view| cursor.look(view)) {
-            Look::Found(found) => (found.sequence, found.sequence),
+        let (first, last, count) = match self.with(|cursor, view| cursor.look(view)) {
+            Look::Found(found) => (found.sequence, found.sequence, 1),
             Look::Lost => {
                 let (_, lost) = self.cursor.losses.take().expect("a look said so");
-                (lost.first, lost.last)
+                (lost.first, lost.last, lost.count)
             }
             _ => return false,
         };
         assert!(first >= self.next, "each number is settled once: {first} after {}", self.next - 1);
         self.next = last + 1;
+        self.settled += count;
         true
     }
 
@@ -97,6 +102,12 @@ impl Reader {
     fn receive(&mut self) {
         assert!(self.look(), "something is there");
         self.cursor.publish(&self.record);
+    }
+
+    /// Receives all there is: of `sent`, all of which it wants, it then has lost none untold.
+    fn settle(&mut self, sent: u64) {
+        while self.look() {}
+        assert_eq!(self.settled, sent, "each number is settled");
     }
 
     /// As before a sleep.
@@ -140,7 +151,7 @@ fn against(
 fn counted(bus: &Bus, reader: Reader, owed: u64) -> Vec<Part> {
     let (core, record) = (bus.core().clone(), reader.record.clone());
     let counter = move || {
-        let counted = core.log.backlog(&record, u64::MAX, 0, true);
+        let counted = core.log.backlog(&record, u64::MAX, 0, Unpublished::Wanted);
         assert!(counted >= owed, "less is counted than is owed: {counted} of {owed}");
     };
     against(reader, counter, |_| ()).into()
@@ -230,11 +241,7 @@ pub fn stand() -> Vec<Part> {
     send_unretired(&bus, 3);
     let core = bus.core().clone();
     let retirer = move || core.retire(0);
-    against(reader, retirer, |reader| {
-        while reader.look() {}
-        assert_eq!(reader.next, 7, "each number is settled");
-    })
-    .into()
+    against(reader, retirer, |reader| reader.settle(6)).into()
 }
 
 /// `spill.standing`: who finds a participant in a segment finds consumed what it has behind it.
@@ -329,4 +336,40 @@ pub fn stuck_on_the_way_back() -> Vec<Part> {
     send(&bus, 3);
     send_unretired(&bus, 4);
     stuck(&bus.clone(), reader, true, move |segments| send(&bus, 2 * segments))
+}
+
+/// Rule P4: the segment that lies in the cell comes before what lies in the ring.
+///
+/// The participant came back to the window just before its second segment left it, and has not looked
+/// again since. The retirer looks again, and goes on so far that the segment, which lies in the cell
+/// then, is dropped from the ring.
+pub fn overtaken_on_the_way_back() -> Vec<Part> {
+    let bus = bus();
+    let mut reader = Reader::register(&bus, 16, Policy::Backpressure);
+    send(&bus, 1);
+    reader.receive();
+    reader.go_away();
+    send(&bus, 3);
+    let spill = &reader.record.spill;
+    assert_eq!(spill.range(), 0..1, "the second segment lies in the ring");
+    send_unretired(&bus, 3);
+    let segment = Shared(spill.first().expect("a node").frame);
+    segment.get().acquire_held();
+    reader.record.progress.standing.fetch_max(2, Ordering::Relaxed);
+    let (core, record) = (reader.core.clone(), reader.record.clone());
+    let retirer = move || {
+        let (log, segment) = (&core.log, segment.held());
+        let guard = log.pin();
+        // SAFETY: who retires is this thread (rule R1).
+        unsafe {
+            record.open_chunk.with(|open| {
+                let (record, guard) = (&record, &guard);
+                Handover { log, segment, record, open, guard, cutoff: 0 }.look_again();
+            });
+        }
+        drop(guard);
+        log.release(segment);
+        core.retire(0);
+    };
+    against(reader, retirer, |reader| reader.settle(7)).into()
 }
