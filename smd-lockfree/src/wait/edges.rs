@@ -48,7 +48,7 @@ fn sleepers(of_class: u32) -> Vec<Part> {
     let (announcing, announced) = (waiter.clone(), waiters.clone());
     let sleeper = move || announced.announce(&announcing, of_class, false);
     let woken = waiters.clone();
-    let waker = move || woken.wake(1, 0, &registry, &domain);
+    let waker = move || _ = woken.wake(1, 0, &registry, &domain);
     let after = move || {
         let is_heard = waiters.sleep_for(of_class) || !waiter.is_waiting();
         assert!(is_heard, "asleep, and no sender looks for it");
