@@ -371,5 +371,6 @@ pub fn overtaken_on_the_way_back() -> Vec<Part> {
         log.release(segment);
         core.retire(0);
     };
-    against(reader, retirer, |reader| reader.settle(7)).into()
+    let [participant, retirer, after] = against(reader, retirer, |reader| reader.settle(7));
+    vec![retirer, participant, after]
 }
