@@ -177,11 +177,13 @@
 //! + hand-over                bytes: at most 8 times those of the backlogs, and for each participant
 //!                            with a backlog 1 segment more. Usually 4 times at most, as a segment
 //!                            is handed over whole only to who wants a quarter of its bytes
-//! + rings                    bytes: for each participant that was ever handed something 4.5 KiB,
+//! + rings                    bytes: for each participant that was ever handed something 1.1 KiB,
 //!                            doubled when it must be: 144 bytes for each segment or run of copies
 //!                            that waits for it
 //! + narrowings               for each one of a participant that has not received since: what its
-//!                            backlog held of the classes that it gave up, until it receives
+//!                            backlog held of the classes that it gave up, until it receives; and
+//!                            under lag, while its thread is stopped inside set_mask, what flows
+//!                            past of what it wants
 //! + state                    bytes: a copy of each retained message that is on its way to a
 //!                            participant; and the window as it was, while a message in it that
 //!                            was claimed before the registration is not published

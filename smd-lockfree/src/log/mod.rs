@@ -67,10 +67,11 @@
 //!   segment is over. Readers never touch the claim word before END.
 //! - **P3** Cross: `next_sequence` is stored first; then the successor is acquired (F3), `standing`
 //!   is stored, a fence, and `low` is looked at again. Passed at either look: P4.
-//! - **P4** Passed: take the spill node by node. When it is empty: acquire `low`, see that the spill
-//!   is still empty, **then** store `standing`, fence, and see that `low` is still there; then nothing
-//!   wanted lies below `low`, and the cursor stands at its beginning. `standing` so never runs ahead
-//!   of what is still in the ring.
+//! - **P4** Passed: look into the ring, **then** into the cell (what is dropped from the ring because it
+//!   lies in the cell was put there before), and take what comes first, node by node. When both are
+//!   empty: acquire `low`, see that they still are, **then** store `standing`, fence, and see that
+//!   `low` is still there; then nothing wanted lies below `low`, and the cursor stands at its
+//!   beginning. `standing` so never runs ahead of what is still in the ring.
 //! - **P5** A sleeper keeps no reference: it remembers segment, place and number, and comes back
 //!   by F3 or P4.
 //!
@@ -117,9 +118,9 @@
 //! - **L1** `limit[c]` of a registry snapshot: no backpressure participant that wants c can be full
 //!   before that number. It starts at 0 with each snapshot and only grows.
 //! - **L2** A sender at the limit counts, for each such participant, the unexpired wanted messages
-//!   below its number: acquire `low`; then the spill, numbers below `low`'s first, the cell and what
-//!   the ring has behind it; then the window hand over hand. Unpublished records count as wanted. A
-//!   segment that is gone: again.
+//!   below its number: acquire `low`; then the spill, numbers below `low`'s first, looked at in the order
+//!   in which a segment moves: ring, cell, participant; then the window hand over hand. Unpublished
+//!   records count as wanted. A segment that is gone: again.
 //!
 //! # Edges
 //!

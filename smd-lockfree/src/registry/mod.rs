@@ -12,7 +12,8 @@
 //!   again. The old snapshot, and a departed record, are freed through the epoch.
 //! - **M2** `interest` holds the version and the union of the masks; it only moves to higher
 //!   versions. It is raised before the touch, so who sees the touch sees the change.
-//! - **M3** The touch of the log (rule S5 there) fixes the number N from which the change holds.
+//! - **M3** The touch of the log (rule S5 there) fixes the number N from which the change holds. Who is
+//!   counted from before N until then tells the senders that wait for room when it is fixed.
 //! - **M4** A mask that widens is written into the record, with a lower bound of N, before the
 //!   snapshot is exchanged, so that no hand-over misses what it wants; N itself follows the touch.
 //! - **M5** A departure sets `left`, and who sets it removes the record, touches, fences and sweeps
