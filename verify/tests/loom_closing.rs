@@ -21,6 +21,7 @@ fn closed_at_its_end() {
 #[test]
 fn close_against_send() {
     Model::new("close against send")
+        .quickly(1)
         .reaches(&["send refused", "detached", "woken"])
         .check(|| closing::close_against_all(ONE, 1, false));
 }

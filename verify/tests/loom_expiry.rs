@@ -7,6 +7,7 @@ use verify::scenarios::{ONE, WIDE, expiry};
 #[test]
 fn expired_against_retiring() {
     Model::new("expired against retiring")
+        .quickly(1)
         .reaches(&["delivered", "lost", "segment retired"])
         .check(|| expiry::trim_against_take(ONE, 2, 1, 1));
 }

@@ -224,7 +224,7 @@ pub fn passed_asleep(segment: usize, early: usize, sends: usize) {
         queued(&sender, A, &word(2, 0));
     });
     let number = receiver.recv_blocking().expect("open").sequence();
-    assert_eq!(number, (early + sends) as u64 + 1);
+    assert_eq!(number, (early + sends) as u64 + 1, "the next wanted one wakes it");
     thread.join().expect("no panic");
     assert_eq!(receiver.try_recv().err(), Some(RecvError::Empty));
     drop(keeper);
