@@ -720,6 +720,8 @@ mod run {
     /// What a session was owed, while its notes are gone through.
     struct Ledger<'a> {
         session: &'a Session,
+        /// The note that is being judged.
+        at: usize,
         truth: &'a [Option<Seen>],
         /// Number, and the classes it is still wanted for: none, if a narrowing settled it.
         owed: VecDeque<(u64, Class)>,
@@ -735,12 +737,18 @@ mod run {
         fn new(session: &'a Session, truth: &'a [Option<Seen>]) -> Ledger<'a> {
             let (next, mask) = (session.since, session.mask);
             let owed = VecDeque::new();
-            Ledger { session, truth, owed, next, mask, named: 0, first: u64::MAX, last: 0 }
+            let (named, first, last) = (0, u64::MAX, 0);
+            Ledger { session, at: 0, truth, owed, next, mask, named, first, last }
         }
 
         fn who(&self) -> String {
-            let Session { id, since, mask, excludes, left, .. } = self.session;
-            format!("session {id} since {since} of {mask}, excludes {excludes}, left {left:?}")
+            let Session { id, since, mask, excludes, left, events, .. } = self.session;
+            let last = &events[self.at.saturating_sub(20)..events.len().min(self.at + 2)];
+            let last: String = last.iter().map(|event| format!("\n  {event:?}")).collect();
+            format!(
+                "session {id} since {since} of {mask}, excludes {excludes}, left {left:?}, its notes \
+                 around here:{last}\n"
+            )
         }
 
         fn owe_below(&mut self, end: u64) {
@@ -775,7 +783,8 @@ mod run {
         fn judge(mut self, end: u64, tally: &Tally) {
             let (session, mut fresh) = (self.session, true);
             let mut state = None;
-            for event in &session.events {
+            for (at, event) in session.events.iter().enumerate() {
+                self.at = at;
                 match event {
                     Event::Masked(number, mask) => {
                         assert!(*number >= self.next, "{}: {event:?}", self.who());
