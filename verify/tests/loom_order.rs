@@ -64,7 +64,6 @@ fn handed_copies() {
 #[test]
 fn handed_copies_to_a_reader() {
     Model::new("handed copies to a reader")
-        .quickly(1)
         .reaches(&["chunk closed by its reader", "copy appended", "copy appended under its reader"])
         .check(|| order::handed_copies(4, 1, 1, 2));
 }
