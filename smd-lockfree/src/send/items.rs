@@ -47,11 +47,12 @@ impl Items for Mixed<'_> {
 
     #[inline(always)]
     fn run(self, core: &Core, from: usize, alike: bool) -> (Run, Option<Result<bool, SendError>>) {
-        let messages = &self.0[from..];
+        // No segment holds more: what a claim leaves over is not looked at again and again.
+        let most = core.config.segment_bytes / UNIT;
+        let messages = &self.0[from..self.0.len().min(from + most)];
         let interest = if core.is_forked() { 0 } else { core.registry.interest().mask() };
         let mut run = Run::default();
-        // No segment holds more: what a claim leaves over is not looked at again and again.
-        for message in messages.iter().take(core.config.segment_bytes / UNIT) {
+        for message in messages {
             let (bits, len) = (message.class.bits(), message.payload.len());
             if bits & interest == 0 || len > MAX_PAYLOAD {
                 match core.admit(message.class, len) {
