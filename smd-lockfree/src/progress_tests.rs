@@ -667,3 +667,16 @@ fn g10_numbers_of_entries_come_again_and_never_twice_at_once() {
     }
     assert!(matches!(late.try_recv(), Err(RecvError::Empty)));
 }
+
+/// A batch is looked at for one segment at a time.
+#[test]
+fn g2_a_batch_of_more_than_a_segment_comes_whole() {
+    let bus = Bus::builder().segment_bytes(4096).time_to_live(None).build().expect("the limits");
+    let mut part = bus.register(Class::USER0).expect("registers");
+    let batch = vec![crate::Outgoing::new(Class::USER0, b""); 3000];
+    let sent = bus.sender().send_batch(&batch).expect("there is room");
+    assert_eq!((sent.first, sent.queued, sent.unwanted), (Some(1), 3000, 0));
+    let mut count = 0;
+    while part.drain(|_| count += 1).expect("open") > 0 {}
+    assert_eq!(count, 3000);
+}
