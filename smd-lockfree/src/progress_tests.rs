@@ -497,6 +497,23 @@ fn narrow() -> (Bus, Participant, Participant) {
     (bus, narrow, other)
 }
 
+/// A thread that is stopped in a send of `class`, the first of its bus; what is returned lets it go on.
+fn stop_a_send(bus: &Bus, class: Class) -> impl FnOnce() {
+    let (go, wait) = mpsc::channel();
+    let sends = bus.clone();
+    let sender = thread::spawn(move || {
+        hooks::stop_next_send(wait);
+        sends.send(class, b"stopped").expect("accepted").sequence().expect("wanted");
+    });
+    while bus.sequence() < 2 {
+        thread::yield_now();
+    }
+    move || {
+        go.send(()).expect("the sender waits");
+        sender.join().expect("ends");
+    }
+}
+
 /// A thread that sends one message of class USER0 when there is room, and tells; asleep when this
 /// returns.
 fn waits_for_room(bus: &Bus) -> (thread::JoinHandle<()>, mpsc::Receiver<()>) {
@@ -516,21 +533,12 @@ fn waits_for_room(bus: &Bus) -> (thread::JoinHandle<()>, mpsc::Receiver<()>) {
 #[test]
 fn g6_a_sender_that_waits_hears_of_what_turns_out_not_to_stand_in_its_way() {
     let (bus, mut narrow, _other) = narrow();
-    let (go, wait) = mpsc::channel();
-    let sends = bus.clone();
-    let sender = thread::spawn(move || {
-        hooks::stop_next_send(wait);
-        sends.send(Class::USER1, b"stopped").expect("accepted").sequence().expect("wanted");
-    });
-    while bus.sequence() < 2 {
-        thread::yield_now();
-    }
+    let go_on = stop_a_send(&bus, Class::USER1);
     let (waiting, told) = waits_for_room(&bus);
     // Somebody who calms the word of the sleepers forgets nobody who waits for room.
     let core = bus.core();
     core.waiters.calm(&core.registry, &core.room, core.domain());
-    go.send(()).expect("the sender waits");
-    sender.join().expect("ends");
+    go_on();
     told.recv_timeout(Duration::from_secs(10)).expect("told by who published");
     waiting.join().expect("ends");
     assert_eq!(narrow.try_recv().expect("sent").bytes(), b"waits");
@@ -539,23 +547,14 @@ fn g6_a_sender_that_waits_hears_of_what_turns_out_not_to_stand_in_its_way() {
 #[test]
 fn g6_a_task_that_waits_hears_of_what_turns_out_not_to_stand_in_its_way() {
     let (bus, mut narrow, _other) = narrow();
-    let (go, wait) = mpsc::channel();
-    let sends = bus.clone();
-    let sender = thread::spawn(move || {
-        hooks::stop_next_send(wait);
-        sends.send(Class::USER1, b"stopped").expect("accepted").sequence().expect("wanted");
-    });
-    while bus.sequence() < 2 {
-        thread::yield_now();
-    }
+    let go_on = stop_a_send(&bus, Class::USER1);
     let (tell, told) = mpsc::channel();
     let (_watched, waker) = Watched::waker(move || tell.send(()).expect("the test waits"));
     let mut context = Context::from_waker(&waker);
     let mut own = bus.sender();
     let mut send = pin!(own.send_async(Class::USER0, b"waits"));
     assert!(send.as_mut().poll(&mut context).is_pending());
-    go.send(()).expect("the sender waits");
-    sender.join().expect("ends");
+    go_on();
     told.recv_timeout(Duration::from_secs(10)).expect("woken by who published");
     assert!(send.as_mut().poll(&mut context).is_ready());
     assert_eq!(narrow.try_recv().expect("sent").bytes(), b"waits");
@@ -624,15 +623,7 @@ fn g11_a_callback_at_the_end_keeps_no_loop_busy() {
         events.add(registration, |_, _| panic!("nothing comes for it")).expect("registers");
     };
     add(&mut events);
-    let (go, wait) = mpsc::channel();
-    let sends = bus.clone();
-    let sender = thread::spawn(move || {
-        hooks::stop_next_send(wait);
-        sends.send(Class::USER1, b"stopped").expect("accepted").sequence().expect("wanted");
-    });
-    while bus.sequence() < 2 {
-        thread::yield_now();
-    }
+    let go_on = stop_a_send(&bus, Class::USER1);
     // This one begins behind the hole.
     add(&mut events);
     bus.close();
@@ -644,8 +635,7 @@ fn g11_a_callback_at_the_end_keeps_no_loop_busy() {
     assert_eq!(events.turn_timeout(Some(Duration::from_millis(300))), Ok(0));
     let used = cpu() - before;
     assert!(used < Duration::from_millis(100), "{used:?} of 300 ms");
-    go.send(()).expect("the sender waits");
-    sender.join().expect("ends");
+    go_on();
     assert_eq!(events.turn_timeout(None), Err(LoopError::Closed));
 }
 
@@ -679,4 +669,25 @@ fn g2_a_batch_of_more_than_a_segment_comes_whole() {
     let mut count = 0;
     while part.drain(|_| count += 1).expect("open") > 0 {}
     assert_eq!(count, 3000);
+}
+
+/// Of many senders that wait each is told of room once; those in front are not told again and again.
+#[test]
+fn g6_of_many_senders_that_wait_each_gets_room() {
+    const SENDERS: usize = 20;
+    let (bus, mut narrow, _other) = narrow();
+    bus.send(Class::USER0, b"first").expect("accepted").sequence().expect("wanted");
+    let waiting: Vec<_> = (0..SENDERS)
+        .map(|_| {
+            let sender = bus.sender();
+            let time = Some(Duration::from_secs(20));
+            thread::spawn(move || sender.send_wait(Class::USER0, b"waits", time))
+        })
+        .collect();
+    for _ in 0..=SENDERS {
+        narrow.recv_timeout(Duration::from_secs(20)).expect("somebody got room");
+    }
+    for sender in waiting {
+        sender.join().expect("no panic").expect("there was room").sequence().expect("wanted");
+    }
 }

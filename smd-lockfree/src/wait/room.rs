@@ -1,12 +1,14 @@
 //! Senders that wait for room (rule W5).
 
+use std::mem::ManuallyDrop;
+
 use crate::hooks::mark;
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicPtr, Ordering, fence};
 use crate::sync::epoch::Domain;
 
 use super::alert::Alert;
-use super::waiter::{Notified, Waiter};
+use super::waiter::Waiter;
 
 /// A waiting sender and the classes of its message.
 type Waiting = (Arc<Waiter>, u32);
@@ -15,12 +17,13 @@ type Waiting = (Arc<Waiter>, u32);
 #[derive(Debug)]
 pub(crate) struct Room {
     count: Alert,
+    /// One reference on the list as it is; see [`Room::list`].
     list: AtomicPtr<Vec<Waiting>>,
 }
 
 impl Room {
     pub(crate) fn new() -> Room {
-        Room { count: Alert::new(), list: AtomicPtr::new(Box::into_raw(Box::default())) }
+        Room { count: Alert::new(), list: AtomicPtr::new(into_raw(Vec::new())) }
     }
 
     fn replace(&self, domain: &Domain, change: impl Fn(&mut Vec<Waiting>)) {
@@ -31,16 +34,16 @@ impl Room {
             // SAFETY: freed only through the epoch, and pinned.
             let mut list = unsafe { (*old).clone() };
             change(&mut list);
-            let new = Box::into_raw(Box::new(list));
+            let new = into_raw(list);
             // EDGE wait.list: Release here; Acquire above and in `freed`.
             match self.list.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => {
-                    // SAFETY: replaced, made by `Box::into_raw`.
-                    unsafe { guard.retire(old, |old| drop(Box::from_raw(old))) };
+                    // SAFETY: replaced, so its one reference is ours; made by `into_raw`.
+                    unsafe { guard.retire(old, |old| drop(Arc::from_raw(old.cast_const()))) };
                     return;
                 }
                 // SAFETY: never published.
-                Err(_) => drop(unsafe { Box::from_raw(new) }),
+                Err(_) => drop(unsafe { Arc::from_raw(new.cast_const()) }),
             }
         }
     }
@@ -86,32 +89,36 @@ impl Room {
         self.count.load().content() == 0
     }
 
+    /// The list as it is: a reference, and no copy, so that a receive allocates nothing.
+    fn list(&self, domain: &Domain) -> Arc<Vec<Waiting>> {
+        let _guard = domain.pin();
+        // EDGE wait.list: Acquire here; Release in `replace`.
+        let list = self.list.load(Ordering::Acquire);
+        // SAFETY: made by `into_raw`; its reference goes only through the epoch, and is not given up here.
+        let list = ManuallyDrop::new(unsafe { Arc::from_raw(list.cast_const()) });
+        Arc::clone(&list)
+    }
+
+    /// Each once: who is refused again and sleeps again is not woken again for the same room.
     #[cold]
     fn wake(&self, mask: u32, domain: &Domain) {
-        loop {
-            let mut notified = Notified::default();
-            {
-                let _guard = domain.pin();
-                // EDGE wait.list: Acquire here; Release in `replace`.
-                // SAFETY: freed only through the epoch, and pinned.
-                let list = unsafe { &*self.list.load(Ordering::Acquire) };
-                for (waiter, _) in list.iter().filter(|(_, classes)| classes & mask != 0) {
-                    mark("room told");
-                    notified.notify(waiter, u32::MAX);
-                }
-            }
-            let (_, more) = notified.wake();
-            if !more {
-                return;
+        for (waiter, classes) in self.list(domain).iter() {
+            if classes & mask != 0 {
+                mark("room told");
+                waiter.rouse();
             }
         }
     }
 }
 
+fn into_raw(list: Vec<Waiting>) -> *mut Vec<Waiting> {
+    Arc::into_raw(Arc::new(list)).cast_mut()
+}
+
 impl Drop for Room {
     fn drop(&mut self) {
         // RELAXED: exclusive.
-        // SAFETY: made by `Box::into_raw`; nobody waits at a bus that is going.
-        drop(unsafe { Box::from_raw(self.list.load(Ordering::Relaxed)) });
+        // SAFETY: made by `into_raw`; nobody waits at a bus that is going.
+        drop(unsafe { Arc::from_raw(self.list.load(Ordering::Relaxed).cast_const()) });
     }
 }

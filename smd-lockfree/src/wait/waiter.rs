@@ -25,34 +25,6 @@ pub(crate) enum Target {
     Nobody,
 }
 
-/// So many sleepers are notified under one pin; more take another round.
-const ROUND: usize = 16;
-
-/// Sleepers that were notified under a pin, and are woken without one: what wakes them is user code.
-#[derive(Debug, Default)]
-pub(super) struct Notified {
-    waiters: [Option<Arc<Waiter>>; ROUND],
-    count: usize,
-}
-
-impl Notified {
-    /// Notifies a sleeper for `classes`, if there is room for it and it sleeps for them.
-    pub(super) fn notify(&mut self, waiter: &Arc<Waiter>, classes: u32) -> bool {
-        let notified = self.count < ROUND && waiter.notify(classes);
-        if notified {
-            self.waiters[self.count] = Some(waiter.clone());
-            self.count += 1;
-        }
-        notified
-    }
-
-    /// Wakes them; how many. Another round is due if there was no room for more.
-    pub(super) fn wake(self) -> (usize, bool) {
-        self.waiters.iter().flatten().for_each(|waiter| waiter.wake());
-        (self.count, self.count == ROUND)
-    }
-}
-
 impl Target {
     fn wake(&self) {
         match self {

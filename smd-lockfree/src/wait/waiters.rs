@@ -3,12 +3,16 @@
 use crate::hooks::mark;
 use crate::registry::Registry;
 use crate::registry::record::Record;
+use crate::sync::Arc;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::epoch::Domain;
 
 use super::alert::Alert;
 use super::room::Room;
-use super::waiter::{Notified, Waiter};
+use super::waiter::Waiter;
+
+/// So many sleepers are notified under one pin; more take another round.
+const ROUND: usize = 16;
 
 /// The union of the announced masks.
 #[derive(Debug)]
@@ -82,7 +86,8 @@ impl Waiters {
     ) -> bool {
         let mut room = false;
         loop {
-            let mut notified = Notified::default();
+            let mut notified: [Option<Arc<Waiter>>; ROUND] = Default::default();
+            let mut count = 0;
             {
                 // EDGE wait.announce: Acquire in there, before the registry is loaded.
                 let seen = self.masks.load();
@@ -98,7 +103,10 @@ impl Waiters {
                 let mut visit = |record: &Record| {
                     let waiter = &record.waiter;
                     let spared = record.excludes(sender) && !waiter.is_behind_hole();
-                    if spared || !notified.notify(waiter, classes) {
+                    if !spared && count < ROUND && waiter.notify(classes) {
+                        notified[count] = Some(waiter.clone());
+                        count += 1;
+                    } else {
                         still |= waiter.waiting_mask();
                     }
                 };
@@ -110,10 +118,10 @@ impl Waiters {
                 let kept = if everybody { still } else { seen.content() & !classes | still };
                 self.masks.clear(seen, kept);
             }
-            let (count, more) = notified.wake();
             // RELAXED: statistics.
             self.wakes.fetch_add(count as u64, Ordering::Relaxed);
-            if !more {
+            notified.iter().flatten().for_each(|waiter| waiter.wake());
+            if count < ROUND {
                 return room;
             }
         }
