@@ -1,5 +1,6 @@
 //! The cases: every test of the models and of the reference, each run in a process of its own.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -443,6 +444,21 @@ pub(super) fn collect(tools: &[Tool]) -> Result<(Vec<Case>, Vec<Open>), String> 
     Ok((cases, open))
 }
 
+/// Puts those that took longest in the run on record in front, so that none of them runs alone at
+/// the end; those that are not in it come last, in their order.
+pub(super) fn longest_first(cases: &mut [Case], record: &str) {
+    let seconds: HashMap<_, _> = record.lines().filter_map(recorded_seconds).collect();
+    let of = |case: &Case| seconds.get(case.name().as_str()).copied().unwrap_or(0.0);
+    cases.sort_by(|a, b| of(b).total_cmp(&of(a)));
+}
+
+/// Name and time of a model in a line of `results/verify.json`.
+fn recorded_seconds(line: &str) -> Option<(&str, f64)> {
+    let (name, rest) = line.trim_start().strip_prefix("{\"scenario\": \"")?.split_once('"')?;
+    let (_, rest) = rest.split_once("\"seconds\": ")?;
+    Some((name, rest.split([',', '}']).next()?.parse().ok()?))
+}
+
 /// Tests and attributes of the test files.
 fn tests(root: &Path) -> Result<Vec<(String, Option<String>)>, String> {
     let directory = root.join("verify/tests");
@@ -498,6 +514,24 @@ mod tests {
         assert_eq!((told.bound.as_str(), told.threads.as_str()), ("2 preemptions, complete", "3"));
         assert_eq!(told.reached, [("segment full".to_owned(), 3), ("left".to_owned(), 12)]);
         assert_eq!(Told::read("running 1 test"), None);
+    }
+
+    #[test]
+    fn what_took_longest_on_record_comes_first() {
+        let record = r#"
+            {"scenario": "loom_a::short", "model": "x", "executions": 2, "seconds": 0.50, "ok": true},
+            {"scenario": "loom_a::long", "model": "y", "executions": 9, "seconds": 70.25, "ok": true}
+            {"id": "log.P4", "scenario": "loom_a::new", "seconds": 99.0}"#;
+        let case = |test: &str| Case {
+            tool: Tool::Loom,
+            file: "loom_a".to_owned(),
+            test: test.to_owned(),
+            binary: PathBuf::new(),
+            is_long: false,
+        };
+        let mut cases = ["new", "short", "newer", "long"].map(case);
+        longest_first(&mut cases, record);
+        assert_eq!(cases.map(|case| case.test), ["long", "short", "new", "newer"]);
     }
 
     #[test]

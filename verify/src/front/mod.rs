@@ -136,13 +136,17 @@ fn everything(options: &Options, deep: bool) -> Result<bool, String> {
     let names = names::scan(&root())?;
     let teeth = teeth::load(&root(), &names)?;
     let (cases, open) = cases::collect(&Tool::ALL)?;
-    let cases = cases.into_iter().filter(|case| deep || !case.is_long).collect();
+    let mut cases: Vec<_> = cases.into_iter().filter(|case| deep || !case.is_long).collect();
+    // Only the order comes from it: without a record the run takes longer.
+    let record = std::fs::read_to_string(root().join("results/verify.json")).unwrap_or_default();
+    cases::longest_first(&mut cases, &record);
     let effort = options.effort(deep);
-    let outcomes = run::all(cases, options.jobs(), |case: &Case| {
+    let mut outcomes = run::all(cases, options.jobs(), |case: &Case| {
         let outcome = case.run(&effort);
         println!("{}", outcome.line());
         outcome
     });
+    outcomes.sort_by(|a, b| (a.tool.name(), &a.name).cmp(&(b.tool.name(), &b.name)));
     let bites =
         if options.no_teeth { Vec::new() } else { teeth::run(teeth, options.jobs(), deep)? };
     let watched = if deep && !options.no_tools {
