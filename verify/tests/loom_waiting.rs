@@ -16,7 +16,8 @@ fn blocking_one_sender() {
 #[test]
 fn blocking_across_segments() {
     Model::new("blocking across segments")
-        .reaches(&["detached", "parked", "woken", "segment full", "asleep at a hole"])
+        .quickly(1)
+        .reaches(&["detached", "parked", "woken", "segment full"])
         .check(|| waiting::waiting(Form::Blocking, ONE, 1, 1, 1));
 }
 

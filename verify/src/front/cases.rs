@@ -95,13 +95,11 @@ impl Tool {
     }
 
     /// The target directory, below that of the workspace, for its own tests and for the copy that
-    /// teeth are applied to: what the two depend on is built once. The reference's is apart where
-    /// this program itself would be replaced by the weakened one.
-    pub(super) fn directory(self, weakened: bool) -> &'static str {
+    /// teeth are applied to: what the two depend on is built once.
+    pub(super) fn directory(self) -> &'static str {
         match self {
             Tool::Loom => "loom",
             Tool::Shuttle => "shuttle",
-            Tool::Reference if weakened => "teeth/plain",
             Tool::Reference | Tool::Test => "",
             Tool::Miri => "teeth/miri",
             Tool::Tsan => "teeth/tsan",
@@ -131,6 +129,10 @@ impl Tool {
         command.current_dir(tree).args(["test", "--no-run", "--target-dir"]).arg(target);
         if self != Tool::Tsan {
             command.arg("--release");
+        }
+        if matches!(self, Tool::Loom | Tool::Shuttle) {
+            // Cargo builds the programs of this crate beside each of its tests, if they are wanted.
+            command.arg("--no-default-features");
         }
         match self {
             Tool::Loom => {
@@ -401,7 +403,7 @@ pub(super) fn collect(tools: &[Tool]) -> Result<(Vec<Case>, Vec<Open>), String> 
     let mut cases = Vec::new();
     for &tool in tools {
         println!("building for {}", tool.name());
-        let target = root.join("target").join(tool.directory(false));
+        let target = root.join("target").join(tool.directory());
         let mut build = tool.build(&root, &target);
         build.args(["--lib", "--tests"]);
         let built = run::child(build, Duration::from_secs(1_800), &root.join("target/verify"))?;

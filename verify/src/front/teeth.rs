@@ -297,8 +297,12 @@ impl Tree {
             write_changed(&path, text.as_bytes())?;
         }
         let (file, test) = tooth.parts();
-        let target = self.source.join("target").join(tooth.tool.directory(true));
+        let target = self.source.join("target").join(tooth.tool.directory());
         let mut build = tooth.tool.build(&self.tree, &target);
+        if tooth.tool == Tool::Reference {
+            // In its own target directory the programs are this one, which would be replaced.
+            build.arg("--no-default-features");
+        }
         match file {
             "lib" => _ = build.arg("--lib"),
             file => _ = build.args(["--test", file]),
