@@ -149,22 +149,19 @@ impl Ending {
         received.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// Polls all of these until each has the total, or nothing came for a second: the check finds what is missing.
-    /// `idle` is done when there was nothing, `busy` when there was something.
+    /// Polls all of these with `drain` until each has the total, or nothing came for a second: the check finds what is
+    /// missing. `idle` is done when there was nothing, `busy` when there was something.
     #[inline]
     pub(super) fn receive_polling<P: Peer>(
         &self,
         inboxes: &mut [Inbox<P>],
+        drain: impl Fn(&mut Inbox<P>) -> usize,
         mut busy: impl FnMut(),
         mut idle: impl FnMut(),
     ) -> Instant {
         let mut idle_since = None;
         loop {
-            let alone = inboxes.len() == 1;
-            let mut drained = 0;
-            for inbox in inboxes.iter_mut() {
-                drained += if alone { inbox.drain_alone() } else { inbox.drain() };
-            }
+            let drained: usize = inboxes.iter_mut().map(&drain).sum();
             if drained > 0 {
                 idle_since = None;
                 busy();

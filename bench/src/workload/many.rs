@@ -39,8 +39,10 @@ pub fn contestant<P: Peer, W: Way<P>>(context: &Context, receivers: u32) -> Cont
         },
         |inbox, ending| {
             let backoff = Backoff::new();
+            // Not `drain_alone`, which stays away from the senders' lines and keeps its processor: others want it.
             ending.receive_polling(
                 std::slice::from_mut(inbox),
+                Inbox::drain,
                 || backoff.reset(),
                 || backoff.snooze(),
             )

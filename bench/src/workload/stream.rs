@@ -13,7 +13,7 @@ use crossbeam_utils::Backoff;
 
 use super::Context;
 use super::ending::{Ending, PATIENCE};
-use super::flow::{Flow, Way};
+use super::flow::{Flow, Inbox, Way};
 use super::pair;
 use crate::payload::LEN;
 use crate::peers::{BURST, CAPACITY, Opened, Peer, Setup};
@@ -95,7 +95,10 @@ fn round<P: Peer, W: Way<P>>(
     let pair = pair::run(
         cpus,
         move || Ok(send_for::<P, W>(sender, sent, ending, span)),
-        move || Ok(ending.receive_polling(receivers, || (), hint::spin_loop)),
+        move || match receivers.len() {
+            1 => Ok(ending.receive_polling(receivers, Inbox::drain_alone, || (), hint::spin_loop)),
+            _ => Ok(ending.receive_polling(receivers, Inbox::drain, || (), hint::spin_loop)),
+        },
     )?;
     let ((start, stalls), end) = (pair.first, pair.second);
     let messages = flow.check_since(&before)?;
