@@ -258,7 +258,7 @@ impl Tree {
     /// Makes the copy equal to the sources; unchanged files keep their times.
     fn restore(&self) -> Result<(), String> {
         let mut wanted = Vec::new();
-        for member in ["smd-lockfree", "smd-cli", "verify", "bench"] {
+        for member in members(&self.source)? {
             let folder = self.source.join(member);
             wanted.push(folder.join("Cargo.toml"));
             wanted.extend(everything(&folder)?);
@@ -335,6 +335,16 @@ impl Tree {
         fs::copy(&binary, &aside).map_err(|e| format!("{}: {e}", binary.display()))?;
         Ok(Built::Binary(aside))
     }
+}
+
+/// The folders of the workspace's packages; one that lies in another comes with that.
+fn members(source: &Path) -> Result<Vec<String>, String> {
+    let path = source.join("Cargo.toml");
+    let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("members = ["));
+    let line = line.ok_or_else(|| format!("{}: no line of members", path.display()))?;
+    let names = line.split('"').skip(1).step_by(2);
+    Ok(names.filter(|name| !name.contains('/')).map(str::to_owned).collect())
 }
 
 /// Every source file below a folder, but for build output.
@@ -479,6 +489,18 @@ mod tests {
             (tooth.hunks[0].find.as_str(), tooth.hunks[0].replace.as_str()),
             ("old\nlines", "new")
         );
+    }
+
+    #[test]
+    fn the_packages_of_the_workspace_are_copied() {
+        let names = members(&root()).expect("the manifest is there");
+        assert!(names.len() > 3, "{names:?}");
+        for name in ["smd-lockfree", "verify"] {
+            assert!(names.iter().any(|known| known == name), "{names:?}");
+        }
+        for name in names {
+            assert!(root().join(&name).join("Cargo.toml").is_file(), "{name}");
+        }
     }
 
     /// One that does not is found by a run of it only, which takes minutes.
