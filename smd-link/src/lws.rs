@@ -1,0 +1,1 @@
+//! The protocol of the libwebsockets proxy for `_lws_smd`, both sides.
