@@ -119,7 +119,10 @@ impl<const CAPACITY: usize> Decoder<CAPACITY> {
     /// rest of that frame is skipped by later calls, and the stream goes on behind it: the caller
     /// decides whether to close.
     #[allow(clippy::should_implement_trait)] // not an iterator: it lends, and wants input
-    pub fn next<'d>(&'d mut self, input: &mut &'d [u8]) -> Result<Option<Frame<'d>>, WireError> {
+    pub fn next<'d, 'i: 'd>(
+        &'d mut self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Frame<'d>>, WireError> {
         if core::mem::take(&mut self.was_given) {
             self.at += self.held as u64;
             self.held = 0;

@@ -31,7 +31,7 @@ fn each_length_of_a_message_is_either_taken_apart_or_refused_with_its_byte() {
         if len < HEADER_LEN {
             let error = WireError::Truncated { at: len, need: 16 };
             assert_eq!(result, Err(error));
-            assert_eq!(error.at(), len);
+            assert_eq!(error.at(), len as u64);
         } else if len <= MAX_MESSAGE {
             let (_, rest) = result.unwrap();
             assert_eq!(rest, &message[16..], "length {len}");
