@@ -239,3 +239,36 @@ impl fmt::Display for DropReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_name_the_byte_the_reason_and_the_limit() {
+        let error = FrameError { at: 7, kind: 0xb2, why: FrameErrorReason::Type };
+        let text = "at byte 7: a frame of type 0xb2: no such type in this direction";
+        assert_eq!(Fault::from(error).to_string(), text);
+        let (from, to) = (State::CREATING, State::CONNECTED);
+        let fault = Fault { at: 0, why: FaultReason::Transition { from, to } };
+        let text = "at byte 0: state connected (5) may not follow state creating (1)";
+        assert_eq!(fault.to_string(), text);
+        let dropped = DropReason::Long { len: 385, max: 384 }.to_string();
+        assert_eq!(dropped, "a body of 385 bytes is over the limit of 384");
+        let dropped = DropReason::Short { len: 15, min: 16 }.to_string();
+        assert_eq!(dropped, "15 bytes, where a message has at least 16");
+        let unwanted = SendError::Unwanted { class: Class::NETWORK, mask: Class::NONE };
+        assert_eq!(unwanted.to_string(), "the peer wants none, and not NETWORK");
+    }
+
+    #[test]
+    fn each_end_of_a_send_has_its_count() {
+        let mut counts = Counts::default();
+        assert_eq!(counts.note(Ok(1)), Ok(1));
+        let long = SendError::TooLong { len: 369, max: 368 };
+        assert_eq!(counts.note::<()>(Err(long)), Err(long));
+        assert_eq!(counts.note::<()>(Err(SendError::NotOpen)), Err(SendError::NotOpen));
+        let expected = Counts { sent: 1, too_long: 1, refused: 1, ..Counts::default() };
+        assert_eq!(counts, expected);
+    }
+}

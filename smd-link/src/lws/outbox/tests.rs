@@ -113,6 +113,21 @@ fn the_bytes_come_out_in_order_however_often_they_are_moved() {
 }
 
 #[test]
+fn a_frame_that_lacks_one_byte_at_the_end_of_the_memory_moves_the_others() {
+    let mut outbox = Outbox::new(2048);
+    push(&mut outbox, 2048).unwrap();
+    outbox.written(2047);
+    push(&mut outbox, 2046).unwrap();
+    assert_eq!(outbox.buffer.len() - outbox.end, 2);
+    outbox.peer_read_all();
+    outbox.written(2);
+    assert_eq!(outbox.room(), 3);
+    push(&mut outbox, 3).unwrap();
+    assert_eq!((outbox.start, outbox.end), (0, 2048));
+    assert_eq!(outbox.buffer[2045..2048], [0x55, 0, 0]);
+}
+
+#[test]
 fn limits_are_kept_in_bounds_and_errors_name_them() {
     assert_eq!(Outbox::new(0).room(), 2048);
     assert_eq!(Outbox::new(usize::MAX).room(), MAX_QUEUE);
