@@ -113,10 +113,11 @@ fn errors_say_where_and_why() {
     assert_eq!(room, "the buffer ends at byte 17, the message needs 18");
 }
 
+/// Place, kind and body of a frame.
+type Owned = (u64, u8, Vec<u8>);
+
 /// The frames of a stream that is given in these pieces, and what was refused.
-fn in_pieces<'a>(
-    pieces: impl Iterator<Item = &'a [u8]>,
-) -> Vec<Result<(u64, u8, Vec<u8>), WireError>> {
+fn in_pieces<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Result<Owned, WireError>> {
     let mut decoder = Decoder::<{ FRAME_HEAD + 8 }>::new();
     let mut seen = Vec::new();
     for mut input in pieces {
