@@ -78,7 +78,7 @@ fn message_len(body: &[u8]) -> Result<usize, WireError> {
     Ok(HEADER_LEN + body.len())
 }
 
-/// What is wrong with a message, and at which byte.
+/// What is wrong with a message or a frame, and at which byte.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum WireError {
@@ -103,14 +103,34 @@ pub enum WireError {
         /// Bytes of the whole message.
         need: usize,
     },
+    /// A frame says that its body is longer than may be.
+    FrameTooLong {
+        /// The byte of the stream at which the frame begins.
+        at: u64,
+        /// Its first byte.
+        kind: u8,
+        /// Bytes of its body.
+        len: usize,
+        /// Bytes that it may have.
+        max: usize,
+    },
+    /// The stream ends inside a frame.
+    FrameCut {
+        /// The byte of the stream at which it ends.
+        at: u64,
+        /// Bytes that are known to be missing: of the head, if that is not whole.
+        need: usize,
+    },
 }
 
 impl WireError {
-    /// The first byte of the message that is missing, or is one too many.
-    pub const fn at(&self) -> usize {
+    /// The first byte of the message that is missing, or is one too many; of a frame, where in its
+    /// stream it begins or is cut.
+    pub const fn at(&self) -> u64 {
         match *self {
-            WireError::Truncated { at, .. } | WireError::NoRoom { at, .. } => at,
-            WireError::BodyTooLong { .. } => MAX_MESSAGE,
+            WireError::Truncated { at, .. } | WireError::NoRoom { at, .. } => at as u64,
+            WireError::BodyTooLong { .. } => MAX_MESSAGE as u64,
+            WireError::FrameTooLong { at, .. } | WireError::FrameCut { at, .. } => at,
         }
     }
 }
@@ -126,6 +146,16 @@ impl fmt::Display for WireError {
             }
             WireError::NoRoom { at, need } => {
                 write!(f, "the buffer ends at byte {at}, the message needs {need}")
+            }
+            WireError::FrameTooLong { at, kind, len, max } => write!(
+                f,
+                "at byte {at}: a frame of kind {kind:#04x} with a body of {len} bytes is over the limit of {max}"
+            ),
+            WireError::FrameCut { at, need } => {
+                write!(
+                    f,
+                    "the stream ends at byte {at}, inside a frame of which {need} bytes are missing"
+                )
             }
         }
     }

@@ -10,6 +10,9 @@
 //! The codec takes bytes and gives bytes: no I/O, no allocation, no clock. How long a message is
 //! comes from the frame or packet around it; this header does not say.
 //!
+//! On a stream each stands in a [`Frame`]: one byte that says its kind, the length of its body in
+//! two bytes, big endian, and the body. [`Decoder`] puts frames together from any cut.
+//!
 //! ```
 //! use smd_lockfree::wire::{self, Header, MAX_MESSAGE};
 //! use smd_lockfree::Class;
@@ -24,10 +27,12 @@
 
 #![forbid(unsafe_code)]
 
+mod frame;
 mod header;
 #[cfg(test)]
 mod tests;
 
+pub use frame::{Decoder, FRAME_HEAD, Frame, encode_frame, frame_head};
 pub use header::{Header, WireError, encode_message};
 
 use crate::limits::MAX_PAYLOAD;
