@@ -1,12 +1,11 @@
 //! Other processes on a bus of `smd-lockfree`.
 //!
-//! The protocols are pure: a session takes bytes and the time, and gives events and bytes. No
-//! session knows a socket, and none blocks.
+//! The protocol is pure: a session takes bytes and the time, and gives events and bytes. It knows no
+//! socket, and never blocks; who drives it brings both.
 //!
-//! * [`lws`] is the protocol of the libwebsockets proxy, both sides.
-//! * [`native`] is our own: resumable, with lag reports, masks that change, and flow control.
+//! * [`lws`] is the protocol of the libwebsockets proxy, both sides: what real libwebsockets programs
+//!   speak that take part in `lws_smd` from another process.
 
 #![forbid(unsafe_code)]
 
 pub mod lws;
-pub mod native;
