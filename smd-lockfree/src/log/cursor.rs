@@ -8,6 +8,7 @@ use crate::error::LagReason;
 use crate::hooks::mark;
 use crate::registry::record::{Filter, Record};
 use crate::sync::atomic::Ordering;
+use crate::sync::hint;
 use crate::sync::slab::UNIT;
 
 use super::backlog::Unpublished;
@@ -395,7 +396,10 @@ impl Cursor {
             let first = record.spill.first();
             match self.take_stood(view, first.as_ref()) {
                 Stood::Entered => return,
-                Stood::Changed => continue,
+                Stood::Changed => {
+                    hint::again();
+                    continue;
+                }
                 Stood::Later => {}
             }
             if let Some(first) = first {
@@ -420,6 +424,7 @@ impl Cursor {
                 return;
             }
             view.log.release(low);
+            hint::again();
         }
     }
 
