@@ -5,8 +5,11 @@
 //!
 //! * [`lws`] is the protocol of the libwebsockets proxy, both sides.
 //! * [`native`] is our own: resumable, with lag reports, masks that change, and flow control.
+//!
+//! Who may do what, and how much of it, is decided by [`policy`], which is as pure.
 
 #![forbid(unsafe_code)]
 
 pub mod lws;
 pub mod native;
+pub mod policy;
