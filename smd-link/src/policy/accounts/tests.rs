@@ -237,11 +237,21 @@ fn who_comes_back_may_what_the_policy_says_now() {
     let accounts = Accounts::new();
     let old = limited(&[(Limit::PeerMessageBurst, 5)]);
     let mut peer = accounts.connect(&old, &user(1), at(0)).unwrap().open().unwrap();
+    let held: Vec<_> = (0..3).map(|_| peer.charge_queue(2000).unwrap()).collect();
     peer.leave(at(0));
-    let rule = Rule::new().send(Class::NETWORK).limit(Limit::PeerMessageBurst, 1);
+    let rule = Rule::new()
+        .send(Class::NETWORK)
+        .limit(Limit::PeerMessageBurst, 1)
+        .limit(Limit::PeerQueuedBytes, 4096)
+        .limit(Limit::PeerQueuedMessages, 2);
     let new = PeerPolicy::builder().default_rule(rule).build().unwrap();
     peer.come_back(&accounts.connect(&new, &user(1), at(0)).unwrap(), at(0)).unwrap();
     assert_eq!(peer.permits().send(), Class::NETWORK);
+    // What waits is more than may wait now: it stays, and nothing is added.
+    assert_eq!(peer.queued(), (3, 6000));
+    assert_reached(peer.charge_queue(0).unwrap_err(), Limit::PeerQueuedMessages, 2);
+    drop(held);
+    assert!(peer.charge_queue(4096).is_ok());
     assert!(matches!(peer.charge_send(Class::METRICS, at(0)), Err(Refusal::Send { .. })));
     let refused = peer.charge_send(Class::NETWORK, at(0)).unwrap_err();
     assert_reached(refused, Limit::PeerMessagesPerSecond, 10_000);
@@ -282,6 +292,11 @@ fn memory_is_bounded_however_many_uids_come_and_go() {
     let accounts = Accounts::new();
     let held: Vec<_> =
         (0..64).map(|uid| accounts.connect(&policy, &user(uid), at(0)).unwrap()).collect();
+    // And 16 that are away.
+    let away: Vec<_> = (64..80)
+        .map(|uid| accounts.connect(&policy, &user(uid), at(0)).unwrap().open().unwrap())
+        .collect();
+    let in_use = held.len() + away.len();
     let mut most = 0;
     for uid in 0..50_000 {
         // All at once: none of them has recovered when the next one comes.
@@ -289,18 +304,19 @@ fn memory_is_bounded_however_many_uids_come_and_go() {
         drop(passing.open().unwrap());
         most = most.max(accounts.len());
     }
-    assert_eq!(most, held.len() + MAX_IDLE_ACCOUNTS + 1, "one more while it is there");
-    assert_eq!(accounts.len(), held.len() + MAX_IDLE_ACCOUNTS);
+    assert_eq!(most, in_use + MAX_IDLE_ACCOUNTS + 1, "one more while it is there");
+    assert_eq!(accounts.len(), in_use + MAX_IDLE_ACCOUNTS);
     // Those in use were not the ones to be forgotten.
-    assert_eq!(accounts.total().connections, 64);
-    for uid in 0..64 {
-        assert_eq!(accounts.usage(uid).connections, 1);
+    for uid in 0..80 {
+        let usage = accounts.usage(uid);
+        assert_eq!((usage.connections, usage.peers), if uid < 64 { (1, 0) } else { (0, 1) });
     }
     // Once their rates have recovered, they go as others come.
     for uid in 0..2000 {
         drop(accounts.connect(&policy, &user(uid), at(SECOND * u64::from(uid + 1))).unwrap());
     }
-    assert_eq!(accounts.len(), held.len() + 1);
+    assert_eq!(accounts.len(), in_use + 1);
+    assert_eq!((accounts.total().connections, accounts.total().peers), (64, 16));
 }
 
 #[test]
