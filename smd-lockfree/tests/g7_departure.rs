@@ -8,15 +8,19 @@ mod common;
 use common::{A, B, bus, eventually, flood, join, number, numbers, watched};
 use smd_lockfree::{Bus, Class, MaskError, Participant, Policy, RecvError, Sent};
 
-/// All the ways to leave.
-const WAYS: [fn(Participant); 3] = [
-    |participant| drop(participant),
-    |participant| assert!(participant.leave() > 0),
+/// All the ways to leave; the last leaves the participant there, which has left all the same.
+const WAYS: [fn(Participant) -> Option<Participant>; 3] = [
     |participant| {
-        let handle = participant.handle();
-        assert!(handle.leave().is_some());
-        // The participant itself is still there, and has left all the same.
-        std::mem::forget(participant);
+        drop(participant);
+        None
+    },
+    |participant| {
+        assert!(participant.leave() > 0);
+        None
+    },
+    |participant| {
+        assert!(participant.handle().leave().is_some());
+        Some(participant)
     },
 ];
 
@@ -30,7 +34,7 @@ fn g7_leaving_settles_the_backlog_at_once() {
             number(bus.send(A, b"x"));
         }
         assert!(bus.send(A, b"full").is_err());
-        leave(participant);
+        let _left = leave(participant);
         assert_eq!(number(bus.send(A, b"room")), 4);
         assert_eq!(numbers(&mut other), [1, 2, 3, 4]);
         assert_eq!((bus.stats().lagged, bus.stats().expired), (0, 0), "settled is not lost");
@@ -44,7 +48,7 @@ fn g7_leaving_gives_up_the_place_in_the_interest() {
         let participant = bus.register(A | B).unwrap();
         let _other = bus.register(B).unwrap();
         assert_eq!((bus.interest(), bus.stats().participants), (A | B, 2));
-        leave(participant);
+        let _left = leave(participant);
         assert_eq!((bus.interest(), bus.stats().participants), (B, 1));
         assert_eq!(bus.send(A, b"x"), Ok(Sent::Unwanted));
     }
@@ -69,7 +73,7 @@ fn g7_leaving_gives_back_the_memory_that_the_backlog_held() {
         let participant = stuck(&bus);
         let held = bus.stats().memory_bytes;
         assert!(held > before + 2_000 * 300, "{held} bytes cannot hold the backlog");
-        leave(participant);
+        let _left = leave(participant);
         // What was given back lies in the pool, for the next burst, until the pool is trimmed.
         flood(&bus, B, 2_000);
         bus.trim();
