@@ -93,7 +93,8 @@ pub struct Lag {
     pub classes: Class,
     /// Sequence number of the first.
     pub first: u64,
-    /// Sequence number of the last; what lies between need not all be lost.
+    /// Sequence number of the last. What lies between need not all be lost, or was lost for the other
+    /// reason: two reports between two messages may overlap.
     pub last: u64,
     /// Why.
     pub reason: LagReason,

@@ -75,6 +75,10 @@ mod stop {
         Counted,
         /// In a registration: in the registry, and before its N is fixed.
         Registered,
+        /// In a registration: its N is fixed, and it is not handed over to yet.
+        Touched,
+        /// In a registration: its place does not hold, and it is still handed over to.
+        Retrying,
         /// While a backlog is counted: behind the look at the cell.
         CellSeen,
         /// While a backlog is counted: behind the look at what is being read.

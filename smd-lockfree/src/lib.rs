@@ -182,8 +182,8 @@
 //!                            that waits for it
 //! + narrowings               for each one of a participant that has not received since: what its
 //!                            backlog held of the classes that it gave up, until it receives; and
-//!                            under lag, while its thread is stopped inside set_mask, what flows
-//!                            past of what it wants
+//!                            under lag, while its thread is stopped inside set_mask or inside
+//!                            register, what flows past of what it wants
 //! + state                    bytes: a copy of each retained message that is on its way to a
 //!                            participant; and the window as it was, while a message in it that
 //!                            was claimed before the registration is not published

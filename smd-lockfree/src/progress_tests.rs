@@ -579,6 +579,47 @@ fn g6_a_sender_that_waits_hears_of_the_end_of_a_registration() {
     assert_eq!(late.try_recv().expect("sent").bytes(), b"waits");
 }
 
+/// The place of a registration did not hold, since the window ran away under it, and it was handed over
+/// to until it looked for another N. What was trimmed of that was told as lost, though it came before N.
+#[test]
+fn g6_nothing_is_told_as_lost_that_came_before_a_registration() {
+    let builder = Bus::builder().segment_bytes(4096).max_segments(64).time_to_live(None);
+    let bus = builder.build().expect("inside the limits");
+    // More than the window of some segments holds, ten to a segment.
+    let send = |bus: &Bus| {
+        for _ in 0..200 {
+            bus.send(Class::USER0, &[1; 300]).expect("accepted").sequence().expect("wanted");
+        }
+    };
+    let (first, again) = (bus.clone(), bus.clone());
+    let (tell, told) = mpsc::channel();
+    hooks::at_next(hooks::Place::Touched, move || {
+        send(&first);
+        hooks::at_next(hooks::Place::Retrying, move || {
+            send(&again);
+            tell.send(()).expect("the test waits");
+        });
+    });
+    let lagging = bus.participant().mask(Class::USER0).policy(crate::Policy::Lag).depth(1);
+    let mut part = lagging.register().expect("registers");
+    assert_eq!(told.try_recv(), Ok(()), "the window has run away");
+    assert_eq!(part.since(), 401);
+    send(&bus);
+    let (mut delivered, mut lost) = (0, 0);
+    loop {
+        match part.try_recv() {
+            Ok(_) => delivered += 1,
+            Err(RecvError::Lagged(lag)) => {
+                assert!(lag.first >= part.since(), "{lag:?} is not what it was to get");
+                lost += lag.count;
+            }
+            Err(RecvError::Empty) => break,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!((delivered, lost), (1, 199));
+}
+
 /// State that waits for a hole in front of it, and a message behind it that does not: every form but
 /// `try_recv` once looked for it without an end.
 #[test]

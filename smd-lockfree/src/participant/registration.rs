@@ -196,13 +196,19 @@ impl<'b> Registration<'b> {
                 return Err(RegisterError::Closed);
             };
             let whole = gathering.as_mut().is_none_or(|held| held.set_point(core, point.sequence));
-            // As a widening from nothing.
-            record.set_mask(classes, classes, point.sequence, true);
+            // As a widening from nothing, whose number is not settled before the place is: what is
+            // handed over for a place that does not hold must not be told as lost (rule M7).
+            record.set_mask(classes, classes, point.sequence, false);
             let mut cursor = Cursor::new(point, &record);
             let view = View::whole(&core.log, &record, &cutoff);
+            #[cfg(test)]
+            crate::hooks::reached(crate::hooks::Place::Touched);
             if whole && record.place() {
+                record.settle();
                 break cursor;
             }
+            #[cfg(test)]
+            crate::hooks::reached(crate::hooks::Place::Retrying);
             // The window ran away under it, or an entry came or went, before anything was promised:
             // again, for a later N.
             mark("registration retried");

@@ -21,6 +21,9 @@
 //!   found may stand behind the touch. The reference on the segment where the participant stands is
 //!   given back by the participant itself.
 //! - **M6** A refresh by a sender loads `interest` after the claim word, then the snapshot.
+//! - **M7** A registration may have to look for another N (rule H7 of the log), and is handed over to
+//!   meanwhile as if the first one held. Its generation is settled when its place is: before that
+//!   nothing of its spill is trimmed, so nothing is told as lost that came before its N.
 //!
 //! # Edges
 //!

@@ -166,9 +166,16 @@ impl Record {
         }
         self.mask.store(mask, Ordering::Relaxed);
         if settled {
-            // EDGE registry.mask: Release here; Acquire in `generation`.
-            self.generation.store((generation | 1) + 1, Ordering::Release);
+            self.settle();
         }
+    }
+
+    /// From now on what is wanted is counted for good.
+    pub(crate) fn settle(&self) {
+        // RELAXED: the participant alone writes it.
+        let generation = self.generation.load(Ordering::Relaxed);
+        // EDGE registry.mask: Release here; Acquire in `generation`.
+        self.generation.store((generation | 1) + 1, Ordering::Release);
     }
 
     /// What it wants: the mask, and since when each class counts.
