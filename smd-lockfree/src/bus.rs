@@ -202,6 +202,13 @@ impl Bus {
         Class::from_bits(self.core.registry.interest().mask())
     }
 
+    /// The union of the masks of all but bridges ([`Registration::bridge`](crate::Registration::bridge)),
+    /// and of what is retained: what this process wants for itself. Cost: a look at each participant.
+    pub fn local_interest(&self) -> Class {
+        let guard = self.core.log.pin();
+        Class::from_bits(self.core.registry.snapshot(&guard).interests().local)
+    }
+
     /// Whether anybody wants one of these classes: one load. To be asked before work that only a
     /// listener needs; a send asks by itself.
     #[inline]
@@ -230,7 +237,15 @@ impl Bus {
         &self,
         observer: impl Fn(Class) + Send + Sync + 'static,
     ) -> InterestObserver {
-        InterestObserver::new(&self.core, observer)
+        InterestObserver::new(&self.core, false, observer)
+    }
+
+    /// As [`Bus::observe_interest`], for [`Bus::local_interest`].
+    pub fn observe_local_interest(
+        &self,
+        observer: impl Fn(Class) + Send + Sync + 'static,
+    ) -> InterestObserver {
+        InterestObserver::new(&self.core, true, observer)
     }
 
     /// Marks a class as retained: its last message is kept and handed to every participant that

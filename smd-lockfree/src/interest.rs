@@ -13,13 +13,18 @@ use std::sync::{Arc as StdArc, Weak};
 
 use crate::class::Class;
 use crate::core::Core;
+use crate::registry::snapshot::Interests;
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicPtr, Ordering};
 use crate::sync::epoch::Domain;
 
 type Callback = dyn Fn(Class) + Send + Sync;
 
-struct Observer(Box<Callback>);
+struct Observer {
+    call: Box<Callback>,
+    /// Whether it observes what is wanted here, bridges left out.
+    local: bool,
+}
 
 impl std::fmt::Debug for Observer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -68,15 +73,21 @@ impl Observers {
         }
     }
 
-    /// Calls the observers if the union changed. They are user code: nothing is held, and a panic
-    /// of one does not keep the others from hearing.
-    pub(crate) fn changed(&self, before: u32, after: u32, domain: &Domain) {
+    /// Calls the observers of what changed. They are user code: nothing is held, and a panic of one
+    /// does not keep the others from hearing.
+    pub(crate) fn changed(&self, before: Interests, after: Interests, domain: &Domain) {
         if before == after {
             return;
         }
         for observer in self.list(domain).iter().filter_map(Weak::upgrade) {
-            // The panic hook has reported it; there is nobody else to tell.
-            crate::contain::call(|| (observer.0)(Class::from_bits(after)));
+            let of = |interests: Interests| match observer.local {
+                true => interests.local,
+                false => interests.all,
+            };
+            if of(before) != of(after) {
+                // The panic hook has reported it; there is nobody else to tell.
+                crate::contain::call(|| (observer.call)(Class::from_bits(of(after))));
+            }
         }
     }
 }
@@ -89,7 +100,8 @@ impl Drop for Observers {
     }
 }
 
-/// An observer of a bus's interest, from [`Bus::observe_interest`](crate::Bus::observe_interest).
+/// An observer of a bus's interest, from [`Bus::observe_interest`](crate::Bus::observe_interest)
+/// or [`Bus::observe_local_interest`](crate::Bus::observe_local_interest).
 /// Dropped, it is not called any more (a call that has begun ends). It does not keep the bus open.
 #[derive(Debug)]
 #[must_use = "an observer that is dropped hears nothing"]
@@ -101,9 +113,10 @@ pub struct InterestObserver {
 impl InterestObserver {
     pub(crate) fn new(
         core: &Arc<Core>,
+        local: bool,
         call: impl Fn(Class) + Send + Sync + 'static,
     ) -> InterestObserver {
-        let observer = StdArc::new(Observer(Box::new(call)));
+        let observer = StdArc::new(Observer { call: Box::new(call), local });
         let weak = StdArc::downgrade(&observer);
         core.observers.replace(core.domain(), |list| list.push(weak.clone()));
         InterestObserver { core: core.clone(), observer }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::str::Utf8Error;
 use std::sync::Arc as StdArc;
@@ -26,7 +27,7 @@ pub enum Origin {
     /// A peer in another process.
     Peer {
         /// Which peer, by the number that the link gave it.
-        peer: u32,
+        peer: NonZeroU32,
         /// The origin's own timestamp, of the same systemwide clock.
         timestamp: Timestamp,
         /// The origin's own sequence number.
@@ -66,9 +67,9 @@ impl Meta {
     }
 
     fn origin(&self) -> Origin {
-        match self.peer {
-            0 => Origin::Local,
-            peer => Origin::Peer {
+        match NonZeroU32::new(self.peer) {
+            None => Origin::Local,
+            Some(peer) => Origin::Peer {
                 peer,
                 timestamp: Timestamp::from_nanos(self.origin_time),
                 sequence: self.origin_sequence,

@@ -252,3 +252,47 @@ fn g2_a_batch_that_begins_with_what_nobody_wants_counts_right() {
     assert_eq!((bus.stats().sent, bus.stats().unwanted, bus.stats().refused), (3, 10, 1));
     assert_eq!(numbers(&mut participant), [3]);
 }
+
+/// What entered elsewhere keeps the stamp and the number that it had there, on each way to a participant:
+/// straight, in a segment that was handed over, as a copy, as state, and kept.
+#[test]
+fn g2_a_message_from_elsewhere_says_where_it_entered() {
+    let bus = bus();
+    let state = bus.retain(C).unwrap();
+    let mut lists = [A, B].map(|mask| join(&bus, mask, Policy::Backpressure, 4000));
+    let sender = bus.sender();
+    let origin = |number: u64| Origin::Peer {
+        peer: std::num::NonZeroU32::new(3 + number as u32 % 2).unwrap(),
+        timestamp: Timestamp::from_nanos(1_000_000 + number),
+        sequence: u64::MAX - number,
+    };
+    for number in 0..1500_u64 {
+        let class = if number % 50 == 0 { B } else { A };
+        let payload = [7; 384];
+        let len = (number % 385) as usize;
+        let sent = sender.send_from(origin(number), class, &payload[..len]).unwrap();
+        assert_eq!(sent.sequence(), Some(number + 1));
+    }
+    assert!(sender.send_from(origin(7), C, b"state").unwrap().is_queued());
+    assert!(sender.send_from(Origin::Local, A, b"here").unwrap().is_queued());
+    for (list, expected) in lists.iter_mut().zip([1470 + 1, 30]) {
+        let mut seen = 0;
+        while let Ok(message) = list.try_recv() {
+            let number = message.sequence() - 1;
+            let from = if number == 1501 { Origin::Local } else { origin(number) };
+            assert_eq!((message.origin(), message.keep().origin()), (from, from));
+            if number < 1500 {
+                assert_eq!(message.bytes(), &[7; 384][..(number % 385) as usize]);
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, expected);
+    }
+    let mut late = bus.register(C).unwrap();
+    let message = late.try_recv().unwrap();
+    assert!(message.is_retained());
+    assert_eq!((message.origin(), message.bytes()), (origin(7), &b"state"[..]));
+    drop(state);
+    assert_eq!(bus.send(Class::USER7, b"").unwrap(), smd_lockfree::Sent::Unwanted);
+    assert_eq!(sender.send_from(origin(1), Class::USER7, b""), Ok(smd_lockfree::Sent::Unwanted));
+}

@@ -212,3 +212,29 @@ fn g4_what_an_observer_was_told_last_is_how_it_is_whatever_the_threads_did() {
         }
     });
 }
+
+/// What a bridge wants is wanted somewhere else: senders send, and the other side is not told.
+#[test]
+fn g4_two_bridges_do_not_keep_each_others_interest_alive() {
+    let bus = bus();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = told.clone();
+    let observer = bus.observe_local_interest(move |local| tell.lock().unwrap().push(local));
+    let bridge = |mask| bus.participant().mask(mask).bridge(true).register().unwrap();
+    let mut one = bridge(A);
+    let two = bridge(A | B);
+    assert_eq!((bus.interest(), bus.local_interest()), (A | B, Class::NONE));
+    assert!(bus.send(A, b"wanted elsewhere").unwrap().is_queued());
+    let own = join(&bus, A | C, Policy::Backpressure, 8);
+    assert_eq!((bus.interest(), bus.local_interest()), (A | B | C, A | C));
+    one.set_mask(C).unwrap();
+    drop(two);
+    assert_eq!((bus.interest(), bus.local_interest()), (A | C, A | C));
+    let state = bus.retain(B).unwrap();
+    assert_eq!(bus.local_interest(), A | B | C, "the bus itself wants it");
+    drop(own);
+    assert!(state.clear());
+    assert_eq!((bus.interest(), bus.local_interest()), (C, Class::NONE));
+    assert_eq!(*told.lock().unwrap(), [A | C, A | B | C, B, Class::NONE]);
+    drop(observer);
+}

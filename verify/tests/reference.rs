@@ -62,8 +62,8 @@ fn depth() -> impl Strategy<Value = Option<u32>> {
 }
 
 fn sending() -> impl Strategy<Value = Op> {
-    use SendForm::{Format, Plain, Poll, Value, Wait};
-    let form = select(vec![Plain, Plain, Plain, Format, Value, Wait, Poll]);
+    use SendForm::{Format, From, Plain, Poll, Value, Wait};
+    let form = select(vec![Plain, Plain, Plain, From, Format, Value, Wait, Poll]);
     prop_oneof![
         10 => (via(), form, class(), len())
             .prop_map(|(via, form, class, len)| Op::Send { via, form, class, len }),
@@ -76,10 +76,11 @@ fn sending() -> impl Strategy<Value = Op> {
 
 fn handles() -> impl Strategy<Value = Op> {
     let policy = select(vec![Policy::Backpressure, Policy::Lag]);
-    let register = (class(), policy, depth(), any::<bool>(), 0..8_u8, any::<bool>()).prop_map(
-        |(mask, policy, depth, exclude_own, retained, descriptor)| {
-            let retained = retained > 0;
-            Op::Register { mask, policy, depth, exclude_own, retained, descriptor }
+    let flags = (any::<bool>(), 0..8_u8, 0..4_u8, any::<bool>());
+    let register = (class(), policy, depth(), flags).prop_map(
+        |(mask, policy, depth, (exclude_own, retained, bridge, descriptor))| {
+            let (retained, bridge) = (retained > 0, bridge == 0);
+            Op::Register { mask, policy, depth, exclude_own, retained, bridge, descriptor }
         },
     );
     let of = option::of(any::<u8>());

@@ -2,6 +2,7 @@
 
 use crate::hooks::Part;
 use crate::log::edges::bus;
+use crate::registry::snapshot::Interests;
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::local::OwnerCell;
@@ -21,12 +22,13 @@ pub fn list() -> Vec<Part> {
         unsafe { preparing.with(|prepared| *prepared = true) };
         // A panic in it would be contained, so it only notes that it was called.
         let note = move |_| calls.store(true, Ordering::Relaxed);
-        let observer = InterestObserver::new(&core, note);
+        let observer = InterestObserver::new(&core, false, note);
         // SAFETY: this thread's, until it has ended.
         unsafe { keeping.with(|kept| *kept = Some(observer)) };
     };
     let changing = move || {
-        calling.observers.changed(0, 1, calling.domain());
+        let of = |mask| Interests { all: mask, local: mask };
+        calling.observers.changed(of(0), of(1), calling.domain());
         if called.load(Ordering::Relaxed) {
             crate::hooks::mark("observer called");
             // SAFETY: the observer was called.

@@ -59,6 +59,7 @@ pub struct Registration<'b> {
     policy: Policy,
     exclude_own: bool,
     retained: bool,
+    bridge: bool,
 }
 
 impl<'b> Registration<'b> {
@@ -71,6 +72,7 @@ impl<'b> Registration<'b> {
             policy: Policy::default(),
             exclude_own: false,
             retained: true,
+            bridge: false,
         }
     }
 
@@ -125,6 +127,25 @@ impl<'b> Registration<'b> {
         self
     }
 
+    /// Whether it forwards to somewhere else, such as another process, and so wants only what is
+    /// wanted there; no by default. Its mask counts in [`Bus::interest`], so that senders send, and
+    /// not in [`Bus::local_interest`], which is what a bridge tells the other side: so two bridges
+    /// never keep each other's interest alive.
+    ///
+    /// ```
+    /// use smd_lockfree::{Bus, Class};
+    ///
+    /// let bus = Bus::new();
+    /// let bridge = bus.participant().mask(Class::METRICS).bridge(true).register()?;
+    /// assert!(bus.wants(Class::METRICS));
+    /// assert!(bus.local_interest().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn bridge(mut self, bridge: bool) -> Self {
+        self.bridge = bridge;
+        self
+    }
+
     /// Registers.
     ///
     /// # Errors
@@ -160,6 +181,7 @@ impl<'b> Registration<'b> {
             mask: self.mask.bits(),
             exclude_own: self.exclude_own,
             retained: self.retained,
+            bridge: self.bridge,
         };
         let record = Record::new(choices, Arc::new(sender), waiter);
         self.enter(core, Arc::new(record), max)

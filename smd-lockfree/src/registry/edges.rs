@@ -32,6 +32,7 @@ pub(crate) fn record_with(
         mask,
         exclude_own: false,
         retained: false,
+        bridge: false,
     };
     Arc::new(Record::new(choices, Arc::new(SenderId::nobody()), waiter))
 }

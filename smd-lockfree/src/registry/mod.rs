@@ -24,6 +24,8 @@
 //! - **M7** A registration may have to look for another N (rule H7 of the log), and is handed over to
 //!   meanwhile as if the first one held. Its generation is settled when its place is: before that
 //!   nothing of its spill is trimmed, so nothing is told as lost that came before its N.
+//! - **M8** What a bridge wants counts in `interest`, so that senders send, and not in what it tells
+//!   the other side, so that two bridges never keep each other's interest alive.
 //!
 //! # Edges
 //!
@@ -52,7 +54,7 @@ use crate::sync::{Arc, CachePadded};
 
 use ids::SenderIds;
 use record::Record;
-use snapshot::{Entry, Snapshot};
+use snapshot::{Entry, Interests, Snapshot};
 
 /// The registry of one bus.
 #[derive(Debug)]
@@ -102,12 +104,12 @@ impl Registry {
     }
 
     /// Replaces the snapshot by what `change` makes of it (rule M1) and raises the interest (M2).
-    /// Returns the interest before and after.
+    /// Returns the interests before and after.
     fn update<E>(
         &self,
         domain: &Domain,
         change: impl Fn(&Snapshot) -> Result<Snapshot, E>,
-    ) -> Result<(u32, u32), E> {
+    ) -> Result<(Interests, Interests), E> {
         let guard = domain.pin();
         loop {
             // EDGE registry.current: Acquire here; Release below.
@@ -115,7 +117,7 @@ impl Registry {
             // SAFETY: loaded under the guard.
             let old_snapshot = unsafe { &*old };
             let new = change(old_snapshot)?;
-            let (version, before, after) = (new.version, old_snapshot.interest(), new.interest());
+            let (version, before, after) = (new.version, old_snapshot.interests(), new.interests());
             let new = Box::into_raw(Box::new(new));
             // EDGE registry.current: Release here; Acquire in `snapshot` and above.
             if self.current.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed).is_err()
@@ -125,7 +127,7 @@ impl Registry {
                 drop(unsafe { Box::from_raw(new) });
                 continue;
             }
-            self.raise(version, after);
+            self.raise(version, after.all);
             // SAFETY: replaced, so unreachable for who pins later; made by `Box::into_raw`.
             unsafe { guard.retire(old, |old| drop(Box::from_raw(old))) };
             return Ok((before, after));
@@ -155,7 +157,7 @@ impl Registry {
         domain: &Domain,
         record: &Arc<Record>,
         max: usize,
-    ) -> Result<(u32, u32), ()> {
+    ) -> Result<(Interests, Interests), ()> {
         let entry = Entry::new(record.clone(), record.mask());
         let added = self.update(domain, |old| {
             if old.entries().len() >= max {
@@ -178,7 +180,7 @@ impl Registry {
         domain: &Domain,
         record: &Arc<Record>,
         mask: u32,
-    ) -> Result<(u32, u32), ()> {
+    ) -> Result<(Interests, Interests), ()> {
         let wanted = Arc::as_ptr(record);
         self.update(domain, |old| {
             let mut entries = old.entries().to_vec();
@@ -189,7 +191,11 @@ impl Registry {
     }
 
     /// Removes a record; its memory goes after the grace period (rule M5). `Err`: it is gone.
-    pub(crate) fn remove(&self, domain: &Domain, record: &Arc<Record>) -> Result<(u32, u32), ()> {
+    pub(crate) fn remove(
+        &self,
+        domain: &Domain,
+        record: &Arc<Record>,
+    ) -> Result<(Interests, Interests), ()> {
         // Not through a reference: this pointer frees the whole allocation, counts included.
         let wanted = Arc::as_ptr(record);
         let removed = self.update(domain, |old| {
@@ -209,7 +215,11 @@ impl Registry {
     }
 
     /// Sets which classes the bus itself wants, by what `change` makes of the set.
-    pub(crate) fn set_retained(&self, domain: &Domain, change: impl Fn(u32) -> u32) -> (u32, u32) {
+    pub(crate) fn set_retained(
+        &self,
+        domain: &Domain,
+        change: impl Fn(u32) -> u32,
+    ) -> (Interests, Interests) {
         let done: Result<_, std::convert::Infallible> = self.update(domain, |old| {
             let entries = old.entries().to_vec();
             Ok(Snapshot::new(old.version.wrapping_add(1), entries, change(old.retained)))

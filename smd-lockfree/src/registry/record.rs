@@ -41,6 +41,7 @@ pub(crate) struct Choices {
     pub(crate) mask: u32,
     pub(crate) exclude_own: bool,
     pub(crate) retained: bool,
+    pub(crate) bridge: bool,
 }
 
 /// The record of one registration.
@@ -54,6 +55,8 @@ pub(crate) struct Record {
     exclude_own: bool,
     /// Whether it takes retained state.
     pub(crate) retained: bool,
+    /// Whether it forwards to elsewhere, and wants nothing itself.
+    pub(crate) bridge: bool,
     mask: AtomicU32,
     /// First number from which each class counts; all 0 until the first widening.
     since: [AtomicU64; 32],
@@ -93,6 +96,7 @@ impl Record {
             sender,
             exclude_own: choices.exclude_own,
             retained: choices.retained,
+            bridge: choices.bridge,
             mask: AtomicU32::new(choices.mask),
             since: std::array::from_fn(|_| AtomicU64::new(0)),
             since_max: AtomicU64::new(0),

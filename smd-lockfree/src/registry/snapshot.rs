@@ -29,6 +29,15 @@ impl Entry {
     }
 }
 
+/// Who wants what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Interests {
+    /// The union of all masks, and what is retained: what decides whether a message is wanted.
+    pub(crate) all: u32,
+    /// The same without bridges: what they tell the other side.
+    pub(crate) local: u32,
+}
+
 /// Classes whose limits are kept. A model has few, because each is a word to look at; for any other
 /// class the limit stays 0, which is always right (rule L1), and each sender counts for itself.
 const LIMITS: usize = if cfg!(smd_loom) { 4 } else { 32 };
@@ -71,11 +80,13 @@ impl Snapshot {
         &self.entries
     }
 
-    /// The union of all masks.
-    pub(crate) fn interest(&self) -> u32 {
-        (0..32)
-            .filter(|&c| self.offsets[c] < self.offsets[c + 1])
-            .fold(self.retained, |mask, c| mask | 1 << c)
+    /// Who wants what. Cost: a look at each participant.
+    pub(crate) fn interests(&self) -> Interests {
+        let nobody = Interests { all: self.retained, local: self.retained };
+        self.entries.iter().fold(nobody, |seen, entry| Interests {
+            all: seen.all | entry.mask,
+            local: seen.local | if entry.record().bridge { 0 } else { entry.mask },
+        })
     }
 
     /// The entries of one class.

@@ -11,6 +11,7 @@ use crate::class::Class;
 use crate::core::Core;
 use crate::error::{RetainError, SendError};
 use crate::log::word::Extra;
+use crate::registry::snapshot::Interests;
 use crate::sender::{Sender, Sent};
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
@@ -72,7 +73,7 @@ impl Retained {
     }
 
     /// Brings the registry's set of retained classes in line with the table.
-    fn raise(core: &Core) -> (u32, u32) {
+    fn raise(core: &Core) -> (Interests, Interests) {
         core.registry.set_retained(core.domain(), |_| core.retained.classes(core.domain()))
     }
 

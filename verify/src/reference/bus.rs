@@ -28,6 +28,7 @@ pub struct Member {
     pub policy: Policy,
     pub exclude_own: bool,
     pub takes_state: bool,
+    pub bridge: bool,
     pub backlog: Backlog,
     pub state: State,
     /// All numbers that it was ever owed: kept ones among them may come again as state.
@@ -38,6 +39,17 @@ pub struct Member {
     pub delivered_state: u64,
     pub overflowed: u64,
     pub expired: u64,
+}
+
+/// The choices of a registration that its depth is no part of.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the names are those of the API")]
+pub struct Choices {
+    pub mask: Class,
+    pub policy: Policy,
+    pub exclude_own: bool,
+    pub retained: bool,
+    pub bridge: bool,
 }
 
 /// What a send may come to.
@@ -214,20 +226,15 @@ impl Model {
     }
 
     /// Registers, and returns what the driver knows the participant by.
-    pub fn register(
-        &mut self,
-        mask: Class,
-        policy: Policy,
-        depth: u32,
-        exclude_own: bool,
-        takes_state: bool,
-    ) -> u64 {
+    pub fn register(&mut self, choices: Choices, depth: u32) -> u64 {
+        let Choices { mask, policy, exclude_own, retained: takes_state, bridge } = choices;
         let id = self.new_id();
         let member = Member {
             mask,
             policy,
             exclude_own,
             takes_state,
+            bridge,
             backlog: Backlog::new(depth, policy == Policy::Lag),
             state: State::default(),
             known: BTreeSet::new(),

@@ -4,7 +4,7 @@ use super::backlog::Moment;
 use super::bus::Member;
 use super::driver::{Coverage, Driver, Mismatch, Slot};
 use smd_lockfree::{Bus, Class};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 /// What participants got and lost.
@@ -53,6 +53,8 @@ pub(super) struct Totals {
     pub(super) gone: Sums,
     /// Timestamps by sequence number, as far as somebody received the message.
     pub(super) times: BTreeMap<u64, u64>,
+    /// The numbers of what was sent from elsewhere.
+    pub(super) from_elsewhere: BTreeSet<u64>,
 }
 
 fn within(what: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), Mismatch> {
@@ -90,6 +92,13 @@ impl Driver {
                 let text = format!("interest() is {interest}, expected {masks} up to {most}");
                 return Err(text.into());
             }
+            let locals = self.model.members.values().filter(|member| !member.bridge);
+            let locals = locals.fold(Class::NONE, |all, member| all | member.mask);
+            let local = bus.local_interest();
+            holds("local_interest() lacks a mask", local.contains(locals))?;
+            let most = locals | retained | keyed;
+            holds("local_interest() has a bridge's mask", most.contains(local))?;
+            let most = masks | retained | keyed;
             for class in Class::ALL.iter() {
                 let (wanted, maybe) =
                     ((masks | retained).intersects(class), most.intersects(class));

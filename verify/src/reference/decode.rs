@@ -62,7 +62,7 @@ impl Bytes<'_> {
         match self.below(32) {
             0..=5 => Op::Send {
                 via: self.via(),
-                form: self.pick(&[S::Plain, S::Plain, S::Format, S::Value, S::Wait, S::Poll]),
+                form: self.pick(&[S::Plain, S::From, S::Format, S::Value, S::Wait, S::Poll]),
                 class: self.class(),
                 len: self.len(),
             },
@@ -93,6 +93,7 @@ impl Bytes<'_> {
                 depth: self.pick(&[None, Some(1), Some(2), Some(3), Some(8), Some(300), Some(0)]),
                 exclude_own: self.flag(),
                 retained: self.next() < 200,
+                bridge: self.below(4) == 0,
                 descriptor: self.flag(),
             },
             16 | 17 => Op::SetMask { participant: self.next(), mask: self.class() },

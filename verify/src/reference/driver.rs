@@ -1,6 +1,6 @@
 //! Drives a real bus and the model side by side.
 
-use super::bus::Model;
+use super::bus::{Choices, Model};
 use super::op::{Op, Setup, TIME_TO_LIVE};
 use crate::port::Port;
 use smd_lockfree::{
@@ -162,8 +162,9 @@ impl Driver {
                 }
                 Ok(())
             }
-            Op::Register { mask, policy, depth, exclude_own, retained, descriptor } => {
-                self.register(mask, policy, depth, exclude_own, retained, descriptor)
+            Op::Register { mask, policy, depth, exclude_own, retained, bridge, descriptor } => {
+                let choices = Choices { mask, policy, exclude_own, retained, bridge };
+                self.register(choices, depth, descriptor)
             }
             Op::SetMask { participant, mask } => self.set_mask(participant, mask),
             Op::Leave { participant } => self.leave(participant),

@@ -1,20 +1,19 @@
 //! Registering, changing masks, leaving.
 
+use super::bus::Choices;
 use super::driver::{Driver, Mismatch, Slot, pick};
 use crate::port::Port;
-use smd_lockfree::{Class, MAX_DEPTH, MaskError, Policy, RegisterError};
+use smd_lockfree::{Class, MAX_DEPTH, MaskError, RegisterError};
 
 impl Driver {
     pub(super) fn register(
         &mut self,
-        mask: Class,
-        policy: Policy,
+        choices: Choices,
         depth: Option<u32>,
-        exclude_own: bool,
-        retained: bool,
         descriptor: bool,
     ) -> Result<(), Mismatch> {
         let Some(bus) = self.any_bus() else { return Ok(()) };
+        let Choices { mask, policy, exclude_own, retained, bridge } = choices;
         let name = format!("participant {}", self.model.new_id());
         let mut registration = bus
             .participant()
@@ -22,7 +21,8 @@ impl Driver {
             .name(&name)
             .policy(policy)
             .exclude_own(exclude_own)
-            .retained(retained);
+            .retained(retained)
+            .bridge(bridge);
         if let Some(depth) = depth {
             registration = registration.depth(depth);
         }
@@ -46,7 +46,7 @@ impl Driver {
         let handle = participant.handle();
         let port = Port::new(participant, descriptor)
             .map_err(|error| Mismatch(format!("no descriptor: {error}")))?;
-        let id = self.model.register(mask, policy, depth, exclude_own, retained);
+        let id = self.model.register(choices, depth);
         let since = self.model.next;
         let (left, quiet) = (None, None);
         self.slots.push(Slot { id, port, handle, name, since, mask, depth, policy, left, quiet });

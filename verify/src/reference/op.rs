@@ -1,8 +1,9 @@
 //! What a script may ask for. Numbers of senders, participants and the like are taken modulo those
 //! that exist, so every script makes sense and shrinks well.
 
-use smd_lockfree::{Class, Policy};
+use smd_lockfree::{Class, Origin, Policy, Timestamp};
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// The time to live of a bus under test. Scripts move the clock by whole milliseconds, so no
@@ -52,7 +53,7 @@ pub enum Via {
     Sender(u8),
 }
 
-/// By which method a message is sent. The last two fall back to `Plain` on a bus handle.
+/// By which method a message is sent. The last three fall back to `Plain` on a bus handle.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SendForm {
     /// `send`.
@@ -65,6 +66,15 @@ pub enum SendForm {
     Wait,
     /// `send_async`, polled once and dropped.
     Poll,
+    /// `send_from` elsewhere, see [`elsewhere`].
+    From,
+}
+
+/// Where a message with these bytes entered that came from elsewhere.
+pub fn elsewhere(bytes: &[u8]) -> Origin {
+    let sum = bytes.iter().fold(0, |sum: u64, byte| sum.rotate_left(9) ^ u64::from(*byte));
+    let peer = NonZeroU32::MIN.saturating_add(sum as u32);
+    Origin::Peer { peer, timestamp: Timestamp::from_nanos(!sum), sequence: sum << 7 }
 }
 
 /// By which method a message is received.
@@ -139,6 +149,7 @@ pub enum Op {
         depth: Option<u32>,
         exclude_own: bool,
         retained: bool,
+        bridge: bool,
         descriptor: bool,
     },
     SetMask {

@@ -1,7 +1,7 @@
 //! Receiving, by every method there is.
 
 use super::driver::{Driver, Mismatch};
-use super::op::ReceiveForm;
+use super::op::{ReceiveForm, elsewhere};
 use smd_lockfree::{Class, Kept, LagReason, Message, Origin, RecvError};
 use std::future::Future;
 use std::pin::pin;
@@ -14,6 +14,7 @@ pub(super) struct Seen {
     pub(super) number: u64,
     class: Class,
     nanos: u64,
+    origin: Origin,
     retained: bool,
     bytes: Vec<u8>,
 }
@@ -24,12 +25,13 @@ impl Seen {
             number: message.sequence(),
             class: message.class(),
             nanos: message.timestamp().nanos(),
+            origin: message.origin(),
             retained: message.is_retained(),
             bytes: message.bytes().to_vec(),
         };
         let copy = message.to_owned_message();
         let as_text = message.text().map(str::as_bytes);
-        if message.origin() != Origin::Local
+        if copy.origin() != seen.origin
             || message[..] != seen.bytes[..]
             || as_text != Ok(&seen.bytes[..])
             || message.decode::<Vec<u8>>().as_ref() != Ok(&seen.bytes)
@@ -46,6 +48,7 @@ impl Seen {
         kept.sequence() == self.number
             && kept.class() == self.class
             && kept.timestamp().nanos() == self.nanos
+            && kept.origin() == self.origin
             && kept.bytes() == self.bytes
     }
 }
@@ -204,6 +207,13 @@ impl Driver {
         };
         if (seen.class, &seen.bytes) != (message.class, &message.bytes) {
             return Err(format!("{seen:?} came, sent was {message:?}").into());
+        }
+        let origin = match self.totals.from_elsewhere.contains(&seen.number) {
+            true => elsewhere(&message.bytes),
+            false => Origin::Local,
+        };
+        if seen.origin != origin {
+            return Err(format!("{seen:?} entered at {origin:?}").into());
         }
         if !message.stamp.see(seen.nanos) {
             return Err(format!("{} has time {}: {message:?}", seen.number, seen.nanos).into());

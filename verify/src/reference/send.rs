@@ -2,7 +2,7 @@
 
 use super::bus::Outcomes;
 use super::driver::{Driver, Mismatch, pick};
-use super::op::{Finish, Op, SendForm, Via};
+use super::op::{Finish, Op, SendForm, Via, elsewhere};
 use smd_lockfree::{
     BatchError, BatchSent, Bus, Class, Draft, MAX_PAYLOAD, Outgoing, PayloadError, SendError,
     Sender, Sent, smd_format,
@@ -57,6 +57,9 @@ impl Line {
                     // It waits for room.
                     Poll::Pending => Err(SendError::Full(smd_lockfree::FullReason::Backlog)),
                 }
+            }
+            (Line::Sender(sender, _), SendForm::From) => {
+                sender.send_from(elsewhere(bytes), class, bytes)
             }
             (Line::Sender(sender, _), SendForm::Plain) => sender.send(class, bytes),
         }
@@ -117,6 +120,10 @@ impl Driver {
             let (masks, retained, keyed) = self.model.interest();
             outcomes.unwanted = !(masks | retained).intersects(class) && !class.is_empty();
             outcomes.too_long = (masks | retained | keyed).intersects(class);
+        }
+        if let (SendForm::From, Line::Sender(..), Ok(Sent::Queued(number))) = (form, &line, &result)
+        {
+            self.totals.from_elsewhere.insert(*number);
         }
         self.settle(class, bytes, line.owner(), None, outcomes, result)
     }

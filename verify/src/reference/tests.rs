@@ -1,5 +1,6 @@
 //! The model itself: what it must demand, and what it must not.
 
+use super::bus::Choices;
 use super::*;
 use smd_lockfree::{Class, Lag, LagReason, Policy, SendError, Sent};
 
@@ -28,7 +29,8 @@ fn send(model: &mut Model, class: Class) -> u64 {
 }
 
 fn plain(model: &mut Model, mask: Class, policy: Policy, depth: u32) -> u64 {
-    model.register(mask, policy, depth, false, true)
+    let choices = Choices { mask, policy, exclude_own: false, retained: true, bridge: false };
+    model.register(choices, depth)
 }
 
 fn lag(reason: LagReason, count: u64, first: u64, last: u64) -> Lag {
