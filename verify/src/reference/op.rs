@@ -71,7 +71,7 @@ pub enum SendForm {
 }
 
 /// Where a message with these bytes entered that came from elsewhere.
-pub fn elsewhere(bytes: &[u8]) -> Origin {
+pub(super) fn elsewhere(bytes: &[u8]) -> Origin {
     let sum = bytes.iter().fold(0, |sum: u64, byte| sum.rotate_left(9) ^ u64::from(*byte));
     let peer = NonZeroU32::MIN.saturating_add(sum as u32);
     Origin::Peer { peer, timestamp: Timestamp::from_nanos(!sum), sequence: sum << 7 }
