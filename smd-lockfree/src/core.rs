@@ -259,6 +259,8 @@ impl Core {
         if record.left.swap(true, Ordering::AcqRel) {
             return None;
         }
+        #[cfg(test)]
+        crate::hooks::reached(crate::hooks::Place::Leaving);
         let (before, after) = self.registry.remove(self.domain(), record).ok()?;
         let sequence = self.change_point();
         self.departed.add(record);

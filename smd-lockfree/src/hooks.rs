@@ -79,6 +79,10 @@ mod stop {
         Touched,
         /// In a registration: its place does not hold, and it is still handed over to.
         Retrying,
+        /// In retiring: a segment was handed over, and `low` has not moved yet.
+        HandedOver,
+        /// In a departure: it has left, and is in the registry still.
+        Leaving,
         /// While a backlog is counted: behind the look at the cell.
         CellSeen,
         /// While a backlog is counted: behind the look at what is being read.

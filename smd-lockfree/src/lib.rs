@@ -132,7 +132,7 @@
 //! | a send | another send claimed; somebody registered, left, or changed a mask or a retained entry (each touches the claim word once); a segment was sealed and replaced | nobody |
 //! | a send at a limit of backpressure | a participant that it counts moved on, or the window did | nobody; it is refused |
 //! | [`Sender::send_wait`], [`Sender::send_async`] | they were refused and woken | room, because you asked |
-//! | registering, leaving, changing a mask | another such call succeeded; a retained entry was marked or cleared; a send claimed | nobody |
+//! | registering, leaving, changing a mask | another such call succeeded; a retained entry was marked or cleared; a send claimed; with state to gather, or a thread that is stopped in it: the window moved on by some segments meanwhile | nobody |
 //! | a receive | the window moved past it while it crossed into the next segment | the next message, in the forms that wait |
 //! | shortening the window | never: one thread does it, the others do not wait for it | nobody |
 //!

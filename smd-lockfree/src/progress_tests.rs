@@ -620,6 +620,103 @@ fn g6_nothing_is_told_as_lost_that_came_before_a_registration() {
     assert_eq!((delivered, lost), (1, 199));
 }
 
+/// Single messages that few want, each in front of many others.
+fn send_sparsely(bus: &Bus, groups: usize, others: usize) {
+    for _ in 0..groups {
+        bus.send(Class::USER1, b"rare").expect("accepted").sequence().expect("wanted");
+        for _ in 0..others {
+            bus.send(Class::USER0, &[1; 300]).expect("accepted").sequence().expect("wanted");
+        }
+    }
+}
+
+/// A bus of small segments, somebody who wants most of what is sent, and one who wants little of it.
+fn sparse() -> (Bus, [Participant; 2]) {
+    let bus = Bus::builder().segment_bytes(4096).time_to_live(None).build().expect("inside");
+    let lagging = |class| {
+        let lagging = bus.participant().mask(class).policy(Policy::Lag).depth(1);
+        lagging.register().expect("registers")
+    };
+    let both = [lagging(Class::USER0), lagging(Class::USER1)];
+    (bus, both)
+}
+
+fn nodes(participant: &Participant) -> usize {
+    participant.record.spill.range().count()
+}
+
+/// Runs `step` when this thread has handed something over to the participant, and `low` has not moved.
+fn when_handed(participant: Arc<Mutex<Participant>>, step: impl FnOnce() + 'static) {
+    hooks::at_next(hooks::Place::HandedOver, move || {
+        let handed = nodes(&participant.lock().expect("one thread")) > 0;
+        if handed { step() } else { when_handed(participant, step) }
+    });
+}
+
+/// A copy was made for a participant that came through the segment by the window meanwhile. What was copied
+/// later went into the same chunk, and the chunk could never be trimmed, nor anything behind it.
+#[test]
+fn g5_a_chunk_that_was_passed_keeps_nothing() {
+    let (bus, [_most, little]) = sparse();
+    let little = Arc::new(Mutex::new(little));
+    for _ in 0..15 {
+        bus.send(Class::USER0, &[1; 300]).expect("accepted").sequence().expect("wanted");
+    }
+    let passing = little.clone();
+    when_handed(little.clone(), move || {
+        let mut passing = passing.lock().expect("one thread");
+        assert_eq!(passing.try_recv().expect("one").bytes(), b"rare");
+        assert!(matches!(passing.try_recv(), Err(RecvError::Empty)), "at the tail");
+    });
+    send_sparsely(&bus, 1, 100);
+    assert_eq!(bus.stats().delivered, 1, "it came through while that was handed over");
+    send_sparsely(&bus, 400, 20);
+    let mut little = little.lock().expect("one thread");
+    assert!(nodes(&little) <= 3, "{} nodes are kept of a backlog of one", nodes(&little));
+    let lag = RecvError::Lagged(crate::Lag {
+        count: 399,
+        classes: Class::USER1,
+        first: 117,
+        last: 117 + 398 * 21,
+        reason: crate::LagReason::Overflow,
+    });
+    assert_eq!(little.try_recv().map(|_| ()), Err(lag));
+    assert_eq!(little.try_recv().expect("the last").sequence(), 117 + 399 * 21);
+}
+
+/// What a registration was handed over, whose place did not hold, once stayed until it received.
+#[test]
+fn g5_a_registration_keeps_nothing_from_before_it() {
+    let (bus, _others) = sparse();
+    let (first, again) = (bus.clone(), bus.clone());
+    hooks::at_next(hooks::Place::Touched, move || {
+        send_sparsely(&first, 1, 100);
+        hooks::at_next(hooks::Place::Retrying, move || send_sparsely(&again, 20, 100));
+    });
+    let lagging = bus.participant().mask(Class::USER1).policy(Policy::Lag).depth(1);
+    let late = lagging.register().expect("registers");
+    assert_eq!(late.since(), 101 + 20 * 101 + 1, "the window has run away");
+    assert_eq!(nodes(&late), 0, "nodes are kept from before it");
+}
+
+/// Who was stopped in its departure owes nothing any more, and refuses nobody.
+#[test]
+fn g7_a_departure_in_progress_refuses_no_sender() {
+    let bus = Bus::builder().time_to_live(None).build().expect("inside the limits");
+    let _other = bus.register(Class::USER0).expect("registers");
+    let full = bus.participant().mask(Class::USER0).depth(1).register().expect("registers");
+    bus.send(Class::USER0, b"fills it").expect("accepted").sequence().expect("wanted");
+    let sends = bus.clone();
+    let (tell, told) = mpsc::channel();
+    let refused = bus.send(Class::USER0, b"too much").map(|_| ());
+    assert_eq!(refused, Err(SendError::Full(FullReason::Backlog)));
+    hooks::at_next(hooks::Place::Leaving, move || {
+        tell.send(sends.send(Class::USER0, b"goes").map(|_| ())).expect("the test waits");
+    });
+    full.leave();
+    assert_eq!(told.try_recv(), Ok(Ok(())));
+}
+
 /// State that waits for a hole in front of it, and a message behind it that does not: every form but
 /// `try_recv` once looked for it without an end.
 #[test]

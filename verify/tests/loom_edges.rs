@@ -208,6 +208,14 @@ fn registry_ids() {
 }
 
 #[test]
+fn registry_given() {
+    Model::new("edge registry.given")
+        .preemptions(3)
+        .reaches(&["an identity came again"])
+        .check(|| together(registry::given()));
+}
+
+#[test]
 fn registry_changes() {
     Model::new("two changes")
         .reaches(&["registry changed meanwhile"])

@@ -300,6 +300,7 @@ impl Handover<'_> {
         let node = record.spill.peek(self.open.index);
         let Some(mut node) = node
             .filter(|node| range.contains(&self.open.index) && node.frame == chunk && node.chunk)
+            .filter(|node| self.may_grow(node))
         else {
             self.close();
             return Err(false);
@@ -339,6 +340,19 @@ impl Handover<'_> {
         }
         self.log.release(chunk);
         if done && !full { Ok(()) } else { Err(done) }
+    }
+
+    /// Whether more may go into the chunk of a node (rule H4). The participant may have come through
+    /// the node's segments by the window: then the node is never trimmed, and would keep all behind it.
+    fn may_grow(&self, node: &Node) -> bool {
+        let number = self.frame().number();
+        // EDGE spill.standing: Acquire here; Release in `Cursor::stand`. Ordered by the fence in `run`.
+        let standing = self.record.progress.standing.load(Ordering::Acquire);
+        let grows = node.first_segment == number || standing < node.first_segment;
+        if !grows {
+            mark("a chunk that was passed is closed");
+        }
+        grows
     }
 
     /// Writes a copy of the record at `unit` into a chunk, all but its head.

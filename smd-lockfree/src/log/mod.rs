@@ -100,7 +100,9 @@
 //!   before a; then it consumed nothing of it and never will. What was trimmed is written into the
 //!   node that follows, before the index moves.
 //! - **H4** The last chunk is open: the retirer appends by compare-and-swap of a head from 0; the
-//!   participant that comes to its end puts END the same way. One of them wins.
+//!   participant that comes to its end puts END the same way. One of them wins. Nothing of a later
+//!   segment goes into a chunk that begins where the participant stands or has stood: it came there
+//!   through the window, so the chunk could never be trimmed (H3), nor what is behind it.
 //! - **H6** The segment where the participant stands is left in a cell of its own, not in the ring:
 //!   it may be half consumed, so it can never be trimmed, and must not keep the ring from being
 //!   trimmed. What was put into the ring while the participant went into the segment is left in the

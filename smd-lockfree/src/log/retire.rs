@@ -111,6 +111,8 @@ impl Log {
             self.release(low);
             return false;
         }
+        #[cfg(test)]
+        crate::hooks::reached(crate::hooks::Place::HandedOver);
         retained(low);
         // EDGE log.install: Acquire here; Release in `install`. Not null: the tail is further on.
         let next = frame.next().load(Ordering::Acquire);

@@ -130,7 +130,8 @@ impl<'b> Registration<'b> {
     /// Whether it forwards to somewhere else, such as another process, and so wants only what is
     /// wanted there; no by default. Its mask counts in [`Bus::interest`], so that senders send, and
     /// not in [`Bus::local_interest`], which is what a bridge tells the other side: so two bridges
-    /// never keep each other's interest alive.
+    /// never keep each other's interest alive. A hub with several sides tells each of them that and what
+    /// its other sides want.
     ///
     /// ```
     /// use smd_lockfree::{Bus, Class};
@@ -234,6 +235,10 @@ impl<'b> Registration<'b> {
             // The window ran away under it, or an entry came or went, before anything was promised:
             // again, for a later N.
             mark("registration retried");
+            // What was handed over meanwhile goes: of a hand-over in progress, one segment at most may
+            // come yet, and goes when the cursor comes past it.
+            record.unplace();
+            record.spill.sweep(&core.log);
             cursor.retire(&view);
             if let Some(held) = &mut gathering {
                 held.release(&core.log);

@@ -111,6 +111,29 @@ pub fn ids() -> Vec<Part> {
     parts
 }
 
+/// `registry.given`: who gets an identity finds done what was done with it before.
+pub fn given() -> Vec<Part> {
+    let ids = Arc::new(SenderIds::default());
+    let first = SenderId::fresh(&ids).expect("there are enough");
+    let number = first.get();
+    let sent = Arc::new(OwnerCell::new(false));
+    let sending = sent.clone();
+    let giving = move || {
+        // SAFETY: of who has the identity.
+        unsafe { sending.with(|sent| *sent = true) };
+        drop(first);
+    };
+    let taking = move || {
+        let next = SenderId::fresh(&ids).expect("there are enough");
+        if next.get() == number {
+            crate::hooks::mark("an identity came again");
+            // SAFETY: of who has the identity.
+            assert!(unsafe { sent.with(|sent| *sent) });
+        }
+    };
+    vec![Box::new(giving), Box::new(taking)]
+}
+
 /// Rule M1: of two changes none is lost.
 pub fn changes() -> Vec<Part> {
     let (registry, domain) = (Arc::new(Registry::new()), Domain::new());

@@ -46,17 +46,18 @@ impl SenderIds {
     /// A free identity, or `None` when all are in use.
     fn take(&self) -> Option<u32> {
         for (at, word) in self.words().iter().enumerate() {
-            // RELAXED (all): identities carry nothing; the registry's publication orders the rest.
+            // RELAXED: the exchange decides.
             let mut bits = word.load(Ordering::Relaxed);
             loop {
                 let free = (!bits).trailing_zeros();
                 if free == 64 {
                     break;
                 }
+                // EDGE registry.given: Acquire here; Release in `give`. RELAXED on failure.
                 match word.compare_exchange_weak(
                     bits,
                     bits | 1 << free,
-                    Ordering::Relaxed,
+                    Ordering::Acquire,
                     Ordering::Relaxed,
                 ) {
                     Ok(_) => return Some(at as u32 * 64 + free + 1),
@@ -69,8 +70,9 @@ impl SenderIds {
 
     fn give(&self, id: u32) {
         let id = id as usize - 1;
-        // RELAXED: see `take`.
-        self.words()[id / 64].fetch_and(!(1 << (id % 64)), Ordering::Relaxed);
+        // EDGE registry.given: Release here; Acquire in `take`. Carries what was sent with it: nothing
+        // of that is taken for a send of its next owner.
+        self.words()[id / 64].fetch_and(!(1 << (id % 64)), Ordering::Release);
     }
 }
 

@@ -38,6 +38,7 @@
 //! | `registry.mask` | store of `generation` (and a fence) | its load (and a fence) | mask and numbers of one generation |
 //! | `registry.placed` (fence) | `placed` stored, `missed` loaded | `missed` stored, `placed` loaded | rule H7 of the log |
 //! | `registry.ids` | exchange of `words` | its load | the zeroed bitmap |
+//! | `registry.given` | an identity's bit cleared | its bit set | what its last owner sent |
 
 #![allow(unsafe_code)]
 

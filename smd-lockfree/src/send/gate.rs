@@ -12,7 +12,8 @@ use crate::participant::Policy;
 /// A sender's copy of what its claims depend on.
 #[derive(Debug)]
 pub(crate) struct Known {
-    version: u32,
+    /// Of the registry; `None` until it was looked at.
+    version: Option<u32>,
     /// Classes that are retained.
     pub(crate) retained: u32,
     limits: [u64; 32],
@@ -22,8 +23,8 @@ pub(crate) struct Known {
 
 impl Known {
     pub(crate) fn nothing() -> Known {
-        // A version that the registry does not have: the first claim refreshes.
-        Known { version: u32::MAX, retained: 0, limits: [0; 32], last: (0, 0) }
+        // The first claim refreshes.
+        Known { version: None, retained: 0, limits: [0; 32], last: (0, 0) }
     }
 }
 
@@ -72,7 +73,8 @@ impl SendGate<'_> {
                 limit = u64::MAX;
                 for entry in snapshot.of_class(class) {
                     let record = entry.record();
-                    if record.policy == Policy::Lag {
+                    // Who has left owes nothing, also while its departure is in progress.
+                    if record.policy == Policy::Lag || record.has_left() {
                         continue;
                     }
                     let near = record.next_sequence() + record.depth;
@@ -104,12 +106,12 @@ impl Gate for SendGate<'_> {
     #[inline]
     fn changed(&mut self) {
         // Rule M6 of the registry: the claim word was loaded before.
-        if self.core.registry.interest().version() == self.known.version {
+        if self.known.version == Some(self.core.registry.interest().version()) {
             return;
         }
         let guard = self.core.log.pin();
         let snapshot = self.core.registry.snapshot(&guard);
-        self.known.version = snapshot.version;
+        self.known.version = Some(snapshot.version);
         self.known.retained = snapshot.retained;
         for class in 0..32 {
             self.known.limits[class as usize] = snapshot.limit(class);
