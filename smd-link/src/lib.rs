@@ -14,6 +14,8 @@
 #![deny(unsafe_code)]
 
 mod address;
+#[cfg(target_os = "linux")]
+mod drive;
 pub mod lws;
 pub mod policy;
 #[cfg(target_os = "linux")]
@@ -22,3 +24,5 @@ pub mod server;
 mod sys;
 
 pub use address::{Address, AddressError, DEFAULT_NAME, MAX_ADDRESS};
+#[cfg(target_os = "linux")]
+pub use drive::{DriveError, Running, Stopper};

@@ -10,24 +10,42 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use smd_link::policy::{Limit, PeerPolicy, Rule};
-use smd_link::server::{ListenError, Proxy, Running};
-use smd_link::{Address, lws};
+use smd_link::server::{ListenError, Proxy, Snapshot};
+use smd_link::{Address, Running, lws};
 use smd_lockfree::{Bus, Class, Origin, Participant, Policy, RecvError};
 use sockets::{Client, dial, fresh, until};
 
 const A: Class = Class::USER0;
 const B: Class = Class::USER1;
 
-fn proxy(bus: &Bus) -> Running {
-    Proxy::builder(bus).address(fresh()).build().unwrap().spawn().unwrap()
+/// A proxy at work, and where.
+struct At(Running<Snapshot>, Address);
+
+impl At {
+    fn address(&self) -> &Address {
+        &self.1
+    }
 }
 
-fn with(bus: &Bus, policy: PeerPolicy) -> (Running, Arc<Mutex<Vec<String>>>) {
+impl std::ops::Deref for At {
+    type Target = Running<Snapshot>;
+
+    fn deref(&self) -> &Running<Snapshot> {
+        &self.0
+    }
+}
+
+fn proxy(bus: &Bus) -> At {
+    with(bus, PeerPolicy::default()).0
+}
+
+fn with(bus: &Bus, policy: PeerPolicy) -> (At, Arc<Mutex<Vec<String>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let tell = told.clone();
-    let builder = Proxy::builder(bus).address(fresh()).policy(policy);
+    let address = fresh();
+    let builder = Proxy::builder(bus).address(address.clone()).policy(policy);
     let proxy = builder.notices(move |notice| tell.lock().unwrap().push(notice.to_string()));
-    (proxy.build().unwrap().spawn().unwrap(), told)
+    (At(proxy.build().unwrap().spawn().unwrap(), address), told)
 }
 
 fn rule(rule: Rule) -> PeerPolicy {
@@ -169,13 +187,13 @@ fn g12_what_was_accepted_before_a_close_comes_and_then_the_end() {
     assert!(got.iter().enumerate().all(|(at, got)| got.body[0] == at as u8));
     one.until_closed();
     until("it has ended", || !running.is_running());
-    running.stop().unwrap();
+    running.0.join().unwrap();
 
     let bus = Bus::new();
     let running = proxy(&bus);
     let mut one = Client::join(running.address(), A);
     bus.send(A, b"last words").unwrap();
-    running.stop().unwrap();
+    running.0.stop().unwrap();
     assert_eq!(one.take(1)[0].body, b"last words");
     one.until_closed();
     assert!(!bus.is_closed());

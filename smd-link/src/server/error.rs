@@ -1,4 +1,4 @@
-//! Why a proxy does not listen, or does not go on.
+//! Why a proxy does not listen.
 
 use core::fmt;
 use std::io;
@@ -16,16 +16,6 @@ pub enum ListenError {
     NoSocket(PathBuf),
     /// What the system says.
     System(io::Error),
-}
-
-/// Why a proxy does not go on.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ProxyError {
-    /// Waiting for the descriptors failed.
-    Wait(io::Error),
-    /// Its thread has ended.
-    Ended,
 }
 
 impl From<io::Error> for ListenError {
@@ -50,29 +40,11 @@ impl fmt::Display for ListenError {
     }
 }
 
-impl fmt::Display for ProxyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ProxyError::Wait(error) => write!(f, "cannot wait for the peers: {error}"),
-            ProxyError::Ended => f.write_str("the proxy has ended"),
-        }
-    }
-}
-
 impl std::error::Error for ListenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             ListenError::System(error) => Some(error),
             _ => None,
-        }
-    }
-}
-
-impl std::error::Error for ProxyError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            ProxyError::Wait(error) => Some(error),
-            ProxyError::Ended => None,
         }
     }
 }

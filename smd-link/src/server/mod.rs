@@ -35,16 +35,16 @@
 //! ```
 
 mod error;
-mod handle;
 mod listener;
 mod notice;
 mod peer;
 mod peers;
+mod snapshot;
 
-pub use error::{ListenError, ProxyError};
-pub use handle::{PeerSnapshot, Running, Snapshot, Stopper};
+pub use error::ListenError;
 pub use notice::{Ended, Missed, Notice, Rejected};
 pub use peer::PeerCounts;
+pub use snapshot::{PeerSnapshot, Snapshot};
 
 use core::fmt;
 use core::mem::MaybeUninit;
@@ -54,15 +54,15 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::event::{Timespec, epoll};
+use rustix::event::epoll;
 use rustix::io::Errno;
 use smd_lockfree::{Bus, Timestamp};
 
 use crate::address::Address;
+use crate::drive::{DriveError, Running, Shared, Stopper, after, nap};
 use crate::policy::{Accounts, PeerPolicy};
-use handle::Shared;
 use listener::Listener;
-use peer::{Around, Peer, after};
+use peer::{Around, Peer};
 use peers::Peers;
 
 /// Connections that are accepted in one turn.
@@ -86,7 +86,7 @@ pub struct Proxy {
     listener: Option<Listener>,
     address: Address,
     tells_of_reads: bool,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<Snapshot>>,
     peers: Peers,
     /// Given up when there is no descriptor left, so that a newcomer can be turned away.
     reserve: Option<OwnedFd>,
@@ -136,7 +136,7 @@ impl<'b> Builder<'b> {
         let shared = Arc::new(Shared::new()?);
         let readable = epoll::EventFlags::IN;
         epoll::add(&epoll, &listener, epoll::EventData::new_u64(LISTENER), readable)?;
-        epoll::add(&epoll, shared.wake(), epoll::EventData::new_u64(WAKE), readable)?;
+        epoll::add(&epoll, shared.descriptor(), epoll::EventData::new_u64(WAKE), readable)?;
         Ok(Proxy {
             bus: self.bus.clone(),
             policy: self.policy,
@@ -175,14 +175,14 @@ impl Proxy {
 
     /// Stops it, from any thread.
     pub fn stopper(&self) -> Stopper {
-        Stopper::new(&self.shared)
+        self.shared.stopper()
     }
 
     /// Serves until it is stopped, or the bus is closed and everything in it was sent.
     ///
     /// # Errors
-    /// [`ProxyError`] if waiting itself fails; what happens to a single peer ends that peer alone.
-    pub fn run(&mut self) -> Result<(), ProxyError> {
+    /// [`DriveError`] if waiting itself fails; what happens to a single peer ends that peer alone.
+    pub fn run(&mut self) -> Result<(), DriveError> {
         while self.step(None)? {}
         Ok(())
     }
@@ -191,8 +191,8 @@ impl Proxy {
     ///
     /// # Errors
     /// The system has no thread left.
-    pub fn spawn(self) -> io::Result<Running> {
-        Running::new(self)
+    pub fn spawn(mut self) -> io::Result<Running<Snapshot>> {
+        Running::new("smd-proxy", self.shared.clone(), move || self.run())
     }
 
     /// Until when [`step`](Proxy::step) must be called even if the descriptor is not readable.
@@ -207,14 +207,14 @@ impl Proxy {
     /// amount for each peer. `false`: it is over, and needs no more of it.
     ///
     /// # Errors
-    /// [`ProxyError`] if waiting itself fails.
-    pub fn step(&mut self, timeout: Option<Duration>) -> Result<bool, ProxyError> {
+    /// [`DriveError`] if waiting itself fails.
+    pub fn step(&mut self, timeout: Option<Duration>) -> Result<bool, DriveError> {
         let mut space = [const { MaybeUninit::<epoll::Event>::uninit() }; EVENTS];
-        let nap = self.nap(timeout);
+        let nap = nap(self.bus.clock().now(), self.deadline(), timeout);
         let events = match epoll::wait(&self.epoll, &mut space, nap.as_ref()) {
             Ok((events, _)) => events,
             Err(Errno::INTR) => &mut [],
-            Err(error) => return Err(ProxyError::Wait(error.into())),
+            Err(error) => return Err(DriveError::Wait(error.into())),
         };
         let now = self.bus.clock().now();
         let mut accepts = self.accept_at.is_some_and(|at| now >= at);
@@ -245,10 +245,7 @@ impl Proxy {
         if self.due.is_none() {
             self.due = self.peers.earliest_deadline();
         }
-        if self.shared.wants_snapshot() {
-            let snapshot = self.snapshot();
-            self.shared.answer(snapshot);
-        }
+        self.shared.answer(|| self.snapshot());
         Ok(!(self.stopping && self.peers.is_empty()))
     }
 
@@ -256,20 +253,6 @@ impl Proxy {
     pub fn snapshot(&self) -> Snapshot {
         let peers = self.peers.iter().map(PeerSnapshot::of).collect();
         Snapshot { peers, refused: self.refused }
-    }
-
-    /// For how long it may wait.
-    fn nap(&self, timeout: Option<Duration>) -> Option<Timespec> {
-        let now = self.bus.clock().now();
-        let left = self.deadline().map(|deadline| deadline.saturating_since(now));
-        let nap = match (timeout, left) {
-            (Some(timeout), Some(left)) => Some(timeout.min(left)),
-            (timeout, left) => timeout.or(left),
-        };
-        nap.map(|nap| Timespec {
-            tv_sec: i64::try_from(nap.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: nap.subsec_nanos().into(),
-        })
     }
 
     /// Gives each peer that has something to do one turn.

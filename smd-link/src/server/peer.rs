@@ -21,6 +21,7 @@ use smd_lockfree::{
 };
 
 use super::notice::{Ended, Missed, Notice, Rejected};
+use crate::drive::after;
 use crate::lws::proxy::{Event, Session};
 use crate::lws::{self, MAX_BODY};
 use crate::policy::{self, Credentials, Entry, Limit, Permits};
@@ -514,11 +515,6 @@ impl PeerCounts {
     fn note(&mut self, queued: bool) {
         if queued { self.received += 1 } else { self.unwanted += 1 }
     }
-}
-
-pub(super) fn after(from: Timestamp, by: Duration) -> Timestamp {
-    let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-    Timestamp::from_nanos(from.nanos().saturating_add(by))
 }
 
 const _: () = assert!(FRAME <= crate::lws::MAX_UNREAD);
