@@ -10,10 +10,13 @@
 //! Around them, on Linux, stand sockets: one thread, or a loop of yours.
 //!
 //! * [`server`] is a proxy: other processes take part in a bus of this one.
+//! * [`client`] is a link: this process takes part in the bus of another.
 
 #![deny(unsafe_code)]
 
 mod address;
+#[cfg(target_os = "linux")]
+pub mod client;
 #[cfg(target_os = "linux")]
 mod drive;
 pub mod lws;
