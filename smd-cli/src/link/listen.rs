@@ -30,15 +30,13 @@ pub(crate) struct Options {
     count: Option<u64>,
 
     /// End after so many seconds; with --count the exit code is 3 if fewer had come.
-    #[arg(long, value_name = "N")]
-    seconds: Option<f64>,
+    #[arg(long, value_name = "N", value_parser = crate::demo::parse_seconds,
+          allow_negative_numbers = true)]
+    seconds: Option<Duration>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<Outcome, Box<dyn Error>> {
-    let end = match options.seconds.map(Duration::try_from_secs_f64).transpose()? {
-        Some(seconds) => Some(Instant::now().checked_add(seconds).ok_or("too many seconds")?),
-        None => None,
-    };
+    let end = options.seconds.map(|seconds| Instant::now() + seconds);
     let classes = options.class.iter().fold(Class::NONE, |all, class| all | *class);
     let classes = if classes.is_empty() { Class::ALL } else { classes };
     let bus = Bus::new();
