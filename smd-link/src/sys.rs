@@ -7,16 +7,20 @@ use core::mem::size_of;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// Bytes that were written to a stream socket and that its reader has not read (`SIOCOUTQ`). For TCP:
-/// that its system has not acknowledged.
-pub(crate) fn unread(socket: impl AsFd) -> io::Result<usize> {
+/// Whether the reader of a stream socket has read everything that was written (`SIOCOUTQ`). For TCP:
+/// whether its system has acknowledged it.
+///
+/// Linux wakes who waits for a Unix socket while it still counts one byte of what was just read
+/// (`sock_wfree`): who asks at once sees that, and is not woken again. So one byte is none; what is unread
+/// counts for hundreds, as its bookkeeping is counted with it.
+pub(crate) fn is_all_read(socket: impl AsFd) -> io::Result<bool> {
     // `SIOCOUTQ` has the number of `TIOCOUTQ`.
     const SIOCOUTQ: rustix::ioctl::Opcode = libc::TIOCOUTQ as rustix::ioctl::Opcode;
     // SAFETY: the request writes one `int`.
     let request = unsafe { rustix::ioctl::Getter::<SIOCOUTQ, c_int>::new() };
     // SAFETY: the request only reads the state of the socket.
     let bytes = unsafe { rustix::ioctl::ioctl(socket, request) }?;
-    Ok(usize::try_from(bytes).unwrap_or(0))
+    Ok(bytes <= 1)
 }
 
 /// Who made the other end of a Unix socket: process, effective user and group, as they were when it
@@ -83,16 +87,40 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     #[test]
-    fn what_the_peer_has_not_read_is_counted() {
+    fn what_the_peer_has_not_read_is_known() {
         let (mut ours, mut theirs) = UnixStream::pair().unwrap();
-        assert_eq!(unread(&ours).unwrap(), 0);
-        ours.write_all(&[7; 100]).unwrap();
-        // The kernel counts its own overhead with it: 0 or not is what it tells.
-        assert!(unread(&ours).unwrap() >= 100);
-        theirs.read_exact(&mut [0; 99]).unwrap();
-        assert!(unread(&ours).unwrap() > 0);
-        theirs.read_exact(&mut [0; 1]).unwrap();
-        assert_eq!(unread(&ours).unwrap(), 0);
+        assert!(is_all_read(&ours).unwrap());
+        for len in [1, 2, 100] {
+            ours.write_all(&[7; 100][..len]).unwrap();
+            assert!(!is_all_read(&ours).unwrap());
+            theirs.read_exact(&mut [0; 100][..len - 1]).unwrap();
+            assert!(!is_all_read(&ours).unwrap(), "one of {len} is left");
+            theirs.read_exact(&mut [0; 1]).unwrap();
+            assert!(is_all_read(&ours).unwrap());
+        }
+    }
+
+    /// Once in some thousands of times the wake-up is seen while the kernel still counts a byte.
+    #[test]
+    fn who_waits_until_all_is_read_is_woken_in_time() {
+        use rustix::event::{Timespec, epoll};
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        let reading = std::thread::spawn(move || while theirs.read(&mut [0; 64]).unwrap() > 0 {});
+        let set = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+        let edge = epoll::EventFlags::OUT | epoll::EventFlags::ET;
+        epoll::add(&set, &ours, epoll::EventData::new_u64(0), edge).unwrap();
+        let patience = Timespec { tv_sec: 20, tv_nsec: 0 };
+        for _ in 0..20_000 {
+            ours.write_all(&[7; 20]).unwrap();
+            while !is_all_read(&ours).unwrap() {
+                let mut events = Vec::with_capacity(1);
+                let space = rustix::buffer::spare_capacity(&mut events);
+                let count = epoll::wait(&set, space, Some(&patience)).unwrap();
+                assert!(count > 0 || is_all_read(&ours).unwrap(), "never woken");
+            }
+        }
+        drop(ours);
+        reading.join().unwrap();
     }
 
     #[test]

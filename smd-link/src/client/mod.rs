@@ -587,7 +587,7 @@ impl Link {
                 if !up.session.outbox().awaits_peer() {
                     return Ok(());
                 }
-                if sys::unread(&up.socket).map_err(Lost::Broken)? > 0 {
+                if !sys::is_all_read(&up.socket).map_err(Lost::Broken)? {
                     // A Unix socket tells by being writable again; TCP does not.
                     self.ask_at = self.address.port().map(|_| after(now, ASK_AGAIN));
                     return Ok(());

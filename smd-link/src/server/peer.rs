@@ -422,9 +422,9 @@ impl Peer {
                 if !self.session.outbox().awaits_peer() {
                     return Ok(());
                 }
-                match sys::unread(&self.socket) {
-                    Ok(0) => self.session.peer_read_all(),
-                    Ok(_) => {
+                match sys::is_all_read(&self.socket) {
+                    Ok(true) => self.session.peer_read_all(),
+                    Ok(false) => {
                         if !around.tells_of_reads {
                             self.ask_at = Some(after(around.now, ASK_AGAIN));
                         }
