@@ -100,7 +100,7 @@ mod tests {
         }
     }
 
-    /// Once in some thousands of times the wake-up is seen while the kernel still counts a byte.
+    /// Now and then the wake-up is seen while the kernel still counts a byte.
     #[test]
     fn who_waits_until_all_is_read_is_woken_in_time() {
         use rustix::event::{Timespec, epoll};
