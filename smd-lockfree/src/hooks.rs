@@ -81,6 +81,10 @@ mod stop {
         Retrying,
         /// In retiring: a segment was handed over, and `low` has not moved yet.
         HandedOver,
+        /// In a hand-over: a copy stands behind the end of an open chunk, and is not shown yet.
+        Appending,
+        /// In a receive: a chunk was closed at its end, and nothing else was looked at yet.
+        ChunkClosed,
         /// In a departure: it has left, and is in the registry still.
         Leaving,
         /// While a backlog is counted: behind the look at the cell.

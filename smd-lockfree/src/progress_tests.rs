@@ -684,6 +684,34 @@ fn g5_a_chunk_that_was_passed_keeps_nothing() {
     assert_eq!(little.try_recv().expect("the last").sequence(), 117 + 399 * 21);
 }
 
+/// The participant comes to the end of a chunk while a copy is appended, and looks on when `low` has moved.
+#[test]
+fn g1_a_copy_at_the_end_of_a_chunk_that_is_closed_just_then_comes() {
+    let (bus, [_most, _]) = sparse();
+    let mut part = bus.participant().mask(Class::USER1).depth(100).register().expect("registers");
+    for _ in 0..15 {
+        bus.send(Class::USER0, &[1; 300]).expect("accepted").sequence().expect("wanted");
+    }
+    send_sparsely(&bus, 1, 100);
+    assert_eq!(nodes(&part), 1, "the first is a copy");
+    let [(begin, begun), (close, closed), (go, gone)] = [(); 3].map(|()| mpsc::channel());
+    let reading = thread::spawn(move || {
+        hooks::at_next(hooks::Place::ChunkClosed, move || {
+            close.send(()).expect("the retirer waits");
+            gone.recv().expect("the test tells");
+        });
+        begun.recv().expect("the retirer tells");
+        (0..2).map(|_| part.try_recv().map(|message| message.sequence())).collect::<Vec<_>>()
+    });
+    hooks::at_next(hooks::Place::Appending, move || {
+        begin.send(()).expect("the reader waits");
+        closed.recv().expect("it comes to the end");
+    });
+    send_sparsely(&bus, 1, 100);
+    go.send(()).expect("the reader waits");
+    assert_eq!(reading.join().expect("ends"), [Ok(16), Ok(117)], "each wanted message comes");
+}
+
 /// What a registration was handed over, whose place did not hold, once stayed until it received.
 #[test]
 fn g5_a_registration_keeps_nothing_from_before_it() {

@@ -562,6 +562,8 @@ impl Cursor {
             head.compare_exchange(0, Head::END.0, Ordering::Relaxed, Ordering::Acquire).is_ok();
         if closed {
             mark("chunk closed");
+            #[cfg(test)]
+            crate::hooks::reached(crate::hooks::Place::ChunkClosed);
             self.finish_node(view);
         } else {
             mark("copy appended under its reader");

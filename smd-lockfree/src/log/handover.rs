@@ -322,6 +322,8 @@ impl Handover<'_> {
             node.end = sequence + 1;
             node.generation = UNKNOWN;
         }
+        #[cfg(test)]
+        crate::hooks::reached(crate::hooks::Place::Appending);
         // EDGE log.chunk: Release here; Acquire in the participant's exchange and in `Frame::head`.
         // Carries the copied record. RELAXED on failure: the participant closed the chunk.
         // SAFETY: in bounds.
