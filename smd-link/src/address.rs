@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::str::FromStr;
+#[cfg(target_os = "linux")]
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
@@ -110,6 +111,7 @@ impl Default for Address {
     }
 }
 
+#[cfg(target_os = "linux")]
 pub(crate) fn loopback(port: u16) -> SocketAddr {
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
 }

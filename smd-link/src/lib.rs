@@ -24,6 +24,8 @@ pub mod policy;
 #[cfg(target_os = "linux")]
 pub mod server;
 #[cfg(target_os = "linux")]
+mod stream;
+#[cfg(target_os = "linux")]
 mod sys;
 
 pub use address::{Address, AddressError, DEFAULT_NAME, MAX_ADDRESS};

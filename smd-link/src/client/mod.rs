@@ -49,7 +49,6 @@ use std::sync::Arc;
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
-use rustix::net::{SendFlags, send};
 use smd_lockfree::{
     Bus, Class, Descriptor, Origin, Policy, RecvError, RegisterError, SendError, Sender, Timestamp,
 };
@@ -58,6 +57,7 @@ use crate::address::Address;
 use crate::drive::{DriveError, Running, Shared, Stopper, after, nap};
 use crate::lws::client::{Event, RECONNECT_AFTER, Session};
 use crate::lws::{self, MAX_BODY};
+use crate::stream::Mark;
 use crate::sys;
 use echo::Echoes;
 
@@ -101,6 +101,7 @@ pub struct Link {
     echoes: Echoes,
     counts: Counts,
     untold: Untold,
+    mark: Mark,
     notices: Box<dyn FnMut(&Notice) + Send>,
 }
 
@@ -228,6 +229,7 @@ impl<'b> Builder<'b> {
         let now = self.bus.clock().now();
         Ok(Link {
             bus: self.bus.clone(),
+            mark: Mark::new(self.address.port().is_none()),
             address: self.address,
             receive: self.receive,
             epoll,
@@ -598,7 +600,7 @@ impl Link {
             if !up.writable {
                 return Ok(());
             }
-            match send(&up.socket, output, SendFlags::NOSIGNAL) {
+            match self.mark.write(&up.socket, output) {
                 Ok(len) => up.session.written(len),
                 Err(Errno::AGAIN) => up.writable = false,
                 Err(Errno::INTR) => {}

@@ -61,6 +61,7 @@ use smd_lockfree::{Bus, Timestamp};
 use crate::address::Address;
 use crate::drive::{DriveError, Running, Shared, Stopper, after, nap};
 use crate::policy::{Accounts, PeerPolicy};
+use crate::stream::Mark;
 use listener::Listener;
 use peer::{Around, Peer};
 use peers::Peers;
@@ -96,6 +97,7 @@ pub struct Proxy {
     stopping: bool,
     refused: u64,
     notices: Box<dyn FnMut(&Notice<'_>) + Send>,
+    mark: Mark,
 }
 
 /// The choices of a proxy, from [`Proxy::builder`].
@@ -152,6 +154,7 @@ impl<'b> Builder<'b> {
             due: None,
             stopping: false,
             refused: 0,
+            mark: Mark::new(self.address.port().is_none()),
             notices: self.notices,
         })
     }
@@ -263,6 +266,7 @@ impl Proxy {
                 bus: &self.bus,
                 now,
                 notices: &mut self.notices,
+                mark: &self.mark,
                 tells_of_reads: self.tells_of_reads,
             };
             let Some(peer) = self.peers.get_mut(index) else { continue };
@@ -339,6 +343,7 @@ impl Proxy {
             bus: &self.bus,
             now,
             notices: &mut self.notices,
+            mark: &self.mark,
             tells_of_reads: self.tells_of_reads,
         };
         let number = self.peers.next_number();

@@ -15,7 +15,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
-use rustix::net::{SendFlags, send};
 use smd_lockfree::{
     Bus, Class, Descriptor, Message, Origin, Policy, RecvError, SendError, Sender, Timestamp,
 };
@@ -25,6 +24,7 @@ use crate::drive::after;
 use crate::lws::proxy::{Event, Session};
 use crate::lws::{self, MAX_BODY};
 use crate::policy::{self, Credentials, Entry, Limit, Permits};
+use crate::stream::Mark;
 use crate::sys;
 
 /// Bytes that are read of one peer in one turn.
@@ -48,6 +48,7 @@ pub(super) struct Around<'a> {
     pub(super) bus: &'a Bus,
     pub(super) now: Timestamp,
     pub(super) notices: &'a mut dyn FnMut(&Notice<'_>),
+    pub(super) mark: &'a Mark,
     /// Whether the socket becomes writable when its peer has read.
     pub(super) tells_of_reads: bool,
 }
@@ -437,7 +438,7 @@ impl Peer {
             if !self.writable {
                 return Ok(());
             }
-            match send(&self.socket, output, SendFlags::NOSIGNAL) {
+            match around.mark.write(&self.socket, output) {
                 Ok(len) => self.session.written(len),
                 Err(Errno::AGAIN) => self.writable = false,
                 Err(Errno::INTR) => {}
