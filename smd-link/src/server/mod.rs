@@ -15,6 +15,11 @@
 //! Peers speak the [protocol of the libwebsockets proxy](crate::lws). Such a peer gets its own messages back when its mask
 //! has them, as from the real one.
 //!
+//! **What the policy counts.** Connections, peers, classes and rates are limited as `POLICY.md` says. What waits
+//! for a peer waits in the bus: at most `peer-queued-messages`, and `peer-queued-bytes` as if each were of
+//! the longest. `uid-queued-messages` and `uid-queued-bytes` are not asked, and there is no `grace`, since a
+//! libwebsockets client cannot come back. Whom the policy lets receive nothing stays, if it may send.
+//!
 //! **Driving it.** [`Proxy::spawn`] gives it a thread; [`Proxy::run`] takes the caller's; or a loop of
 //! one's own polls the descriptor of the proxy ([`AsFd`]) and calls [`Proxy::step`] when it is readable
 //! or [`Proxy::deadline`] has come.
