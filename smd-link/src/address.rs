@@ -61,8 +61,8 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// An abstract name, without the `@`. It is there as long as somebody listens, needs no file, and has no
-    /// permissions: who may connect is the policy's matter alone.
+    /// An abstract name, without the `@`. It is there as long as somebody listens, and needs no file. It has
+    /// no permissions of its own: the proxy asks the policy's mode for each who connects.
     ///
     /// # Errors
     /// [`AddressError`].
@@ -82,7 +82,8 @@ impl Address {
     }
 
     /// A port of the loopback address; 0 lets the system choose one. The system does not say who
-    /// connects, so to the policy every peer there is `nobody` (uid and gid 65534).
+    /// connects, so to the policy every peer there is `nobody` (uid and gid 65534), whom it must let
+    /// in: `mode 0666`, or that owner or group.
     pub fn tcp(port: u16) -> Address {
         Address(Kind::Tcp(port))
     }

@@ -385,7 +385,9 @@ fn a_socket_file_has_the_mode_of_the_policy_and_goes_with_the_proxy() {
 fn a_proxy_can_be_driven_by_a_loop_of_ones_own_and_over_loopback() {
     let bus = Bus::new();
     let mut here = bus.participant().mask(A).policy(Policy::Lag).register().unwrap();
-    let mut proxy = Proxy::builder(&bus).address(Address::tcp(0)).build().unwrap();
+    let everybody = PeerPolicy::builder().mode(0o666).build().unwrap();
+    let builder = Proxy::builder(&bus).address(Address::tcp(0)).policy(everybody);
+    let mut proxy = builder.build().unwrap();
     let port = proxy.address().port().unwrap();
     assert_ne!(port, 0);
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -406,4 +408,23 @@ fn a_proxy_can_be_driven_by_a_loop_of_ones_own_and_over_loopback() {
     assert_eq!((snapshot.peers.len(), snapshot.peers[0].who.uid), (1, 65_534));
     proxy.stopper().stop();
     while proxy.step(Some(Duration::from_millis(5))).unwrap() {}
+}
+
+/// Addresses that are no file are held to the permissions that the file would have.
+#[test]
+fn who_may_not_write_to_the_file_may_not_connect_where_there_is_none() {
+    let bus = Bus::new();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = told.clone();
+    let builder = Proxy::builder(&bus).address(Address::tcp(0));
+    let proxy = builder.notices(move |notice| tell.lock().unwrap().push(notice.to_string()));
+    let proxy = proxy.build().unwrap();
+    let port = proxy.address().port().unwrap();
+    let running = proxy.spawn().unwrap();
+    // Nobody, as everybody is over TCP.
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+    assert_eq!(running.snapshot().unwrap().refused, 1);
+    let told = told.lock().unwrap().join("\n");
+    assert!(told.contains("uid 65534 may not connect to a socket of mode 0600"), "{told}");
 }

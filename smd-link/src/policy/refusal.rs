@@ -21,6 +21,13 @@ pub enum Refusal {
         /// Where `receive` is said to be none.
         section: Section,
     },
+    /// The permissions of the socket do not let the peer connect.
+    Mode {
+        /// Whose peer it is.
+        uid: u32,
+        /// The permissions.
+        mode: u32,
+    },
     /// None of the classes that the peer wants may go to it.
     Receive {
         /// What it wants.
@@ -70,6 +77,7 @@ impl Refusal {
     pub fn key(&self) -> Option<&'static str> {
         match self {
             Refusal::NoAccess { .. } | Refusal::Receive { .. } => Some("receive"),
+            Refusal::Mode { .. } => Some("mode"),
             Refusal::Send { .. } => Some("send"),
             Refusal::Metrics { .. } => Some("forward-metrics"),
             Refusal::Limit { limit, .. } => Some(limit.key()),
@@ -84,7 +92,7 @@ impl Refusal {
             | Refusal::Receive { section, .. }
             | Refusal::Send { section, .. }
             | Refusal::Limit { section, .. } => Some(section),
-            Refusal::Metrics { .. } => Some(Section::Top),
+            Refusal::Metrics { .. } | Refusal::Mode { .. } => Some(Section::Top),
             Refusal::Stranger { .. } => None,
         }
     }
@@ -105,6 +113,11 @@ impl fmt::Display for Refusal {
             Refusal::NoAccess { uid, section } => write!(
                 f,
                 "uid {uid} may neither receive nor send any class (receive and send, receive in {section})"
+            ),
+            Refusal::Mode { uid, mode } => write!(
+                f,
+                "uid {uid} may not connect to a socket of mode {mode:04o} (mode at {})",
+                Section::Top
             ),
             Refusal::Receive { asked, permitted, section } => {
                 write!(

@@ -195,6 +195,29 @@ impl PeerPolicy {
         self.forward_metrics
     }
 
+    /// Whether a peer may connect to a socket that is no file, by the permissions that the file would
+    /// have: `owner` and `group` are whose it would be if the policy does not say so. As with a file, root
+    /// always may. For a file the system asks this itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Mode`].
+    pub fn may_connect(&self, peer: &Credentials, owner: u32, group: u32) -> Result<(), Refusal> {
+        const WRITE: u32 = 0o2;
+        let (owner, group) = (self.owner.unwrap_or(owner), self.group.unwrap_or(group));
+        let shift = if peer.uid == owner {
+            6
+        } else if peer.gids().any(|gid| gid == group) {
+            3
+        } else {
+            0
+        };
+        if peer.uid == 0 || self.mode >> shift & WRITE != 0 {
+            return Ok(());
+        }
+        Err(Refusal::Mode { uid: peer.uid, mode: self.mode })
+    }
+
     /// What a peer may: to be asked once, when it connects. [`Accounts::connect`] does, and counts.
     ///
     /// Cost: a look-up for its uid and for each of its groups.

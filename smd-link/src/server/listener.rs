@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use rustix::process::{getegid, geteuid};
 
 use super::ListenError;
 use crate::address::{Address, Kind, loopback};
-use crate::policy::{Credentials, PeerPolicy};
+use crate::policy::{Credentials, PeerPolicy, Refusal};
 use crate::sys;
 
 /// Connections that may wait to be accepted: the kernel cuts it to its own limit.
@@ -98,6 +99,16 @@ impl Listener {
         }
         let (pid, uid, gid) = sys::peer(socket)?;
         Ok(Credentials { pid, uid, gid, groups: sys::peer_groups(socket)? })
+    }
+
+    /// Whether somebody may connect at all. Of a file the system has asked that; other addresses have no
+    /// permissions, so they are held to those that the file would have.
+    pub(super) fn permits(&self, policy: &PeerPolicy, who: &Credentials) -> Result<(), Refusal> {
+        if self.file.is_some() {
+            return Ok(());
+        }
+        let (owner, group) = (geteuid().as_raw(), getegid().as_raw());
+        policy.may_connect(who, owner, group)
     }
 
     /// Whether a peer that has read shows it at once: by being writable again.

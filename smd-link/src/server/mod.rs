@@ -121,7 +121,8 @@ impl<'b> Builder<'b> {
         self
     }
 
-    /// Who may do what; by default the owner of the process, and all.
+    /// Who may do what. By default the user of this process alone may connect, wherever it listens, and may
+    /// do all.
     pub fn policy(mut self, policy: PeerPolicy) -> Self {
         self.policy = policy;
         self
@@ -333,7 +334,8 @@ impl Proxy {
     fn admit(&mut self, socket: OwnedFd, now: Timestamp) -> io::Result<()> {
         let Some(listener) = &self.listener else { return Ok(()) };
         let who = listener.credentials(&socket)?;
-        let admitted = self.accounts.connect(&self.policy, &who, now);
+        let permitted = listener.permits(&self.policy, &who);
+        let admitted = permitted.and_then(|()| self.accounts.connect(&self.policy, &who, now));
         let opened =
             admitted.and_then(|connection| connection.open().map(|peer| (connection, peer)));
         let account = match opened {

@@ -219,3 +219,30 @@ fn rules_that_cannot_be_are_not_built() {
     assert_eq!(error, PolicyBuildError::TooManySections { max: MAX_SECTIONS });
     assert!(error.to_string().contains("256"));
 }
+
+#[test]
+fn who_may_connect_without_a_file_is_who_might_write_to_it() {
+    let policy = |mode| PeerPolicy::builder().mode(mode).build().unwrap();
+    let peer = |uid, gid| Credentials::new(uid, gid);
+    for (mode, owner, group, others) in [
+        (0o600, true, false, false),
+        (0o660, true, true, false),
+        (0o666, true, true, true),
+        (0o606, true, false, true),
+        (0o060, false, true, false),
+        (0o444, false, false, false),
+    ] {
+        let policy = policy(mode);
+        let may = |peer: &Credentials| policy.may_connect(peer, 7, 8).is_ok();
+        assert_eq!((may(&peer(7, 1)), may(&peer(1, 8)), may(&peer(1, 1))), (owner, group, others));
+        assert_eq!(may(&Credentials { groups: vec![3, 8], ..peer(1, 1) }), group);
+        // The owner is that, also as one of the group; and root always may.
+        assert_eq!((may(&peer(7, 8)), may(&peer(0, 1))), (owner, true));
+    }
+    let policy = PeerPolicy::builder().mode(0o600).owner(5).build().unwrap();
+    assert!(policy.may_connect(&peer(5, 1), 7, 8).is_ok());
+    let refused = policy.may_connect(&peer(7, 8), 7, 8).unwrap_err();
+    assert_eq!(refused, Refusal::Mode { uid: 7, mode: 0o600 });
+    let text = "uid 7 may not connect to a socket of mode 0600 (mode at the top of the file)";
+    assert_eq!((refused.to_string(), refused.key()), (text.to_owned(), Some("mode")));
+}
