@@ -66,7 +66,7 @@ pub enum SendForm {
     Wait,
     /// `send_async`, polled once and dropped.
     Poll,
-    /// `send_from` elsewhere, see [`elsewhere`].
+    /// `send_from` elsewhere: where is told by the bytes.
     From,
 }
 
