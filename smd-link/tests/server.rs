@@ -428,3 +428,15 @@ fn who_may_not_write_to_the_file_may_not_connect_where_there_is_none() {
     let told = told.lock().unwrap().join("\n");
     assert!(told.contains("uid 65534 may not connect to a socket of mode 0600"), "{told}");
 }
+
+#[test]
+fn who_asks_for_another_stream_is_told_and_let_go() {
+    let bus = Bus::new();
+    let (proxy, told) = with(&bus, PeerPolicy::default());
+    let mut stream = dial(proxy.address());
+    stream.write_all(b"\xaa\0\x0d\x01\0\0\0\x07\x01\0\0\0test").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, b"\x56\0\x05\x01\0\0\0\0");
+    until("it was told", || told.lock().unwrap().iter().any(|line| line.contains("is not here")));
+}

@@ -108,8 +108,8 @@ pub enum Ended {
     Fault(Fault),
     /// The connection broke.
     Broken(io::Error),
-    /// It may not take part.
-    Refused(Refusal),
+    /// It asked for another stream than that of the bus.
+    OtherStream,
     /// The bus was closed, or the proxy stops.
     Shutdown,
 }
@@ -175,7 +175,7 @@ impl fmt::Display for Ended {
             Ended::Closed => f.write_str("it closed the connection"),
             Ended::Fault(fault) => fault.fmt(f),
             Ended::Broken(error) => error.fmt(f),
-            Ended::Refused(refusal) => refusal.fmt(f),
+            Ended::OtherStream => f.write_str("it asked for a stream that is not here"),
             Ended::Shutdown => f.write_str("shutdown"),
         }
     }

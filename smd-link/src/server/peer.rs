@@ -22,7 +22,7 @@ use smd_lockfree::{
 use super::notice::{Ended, Missed, Notice, Rejected};
 use crate::drive::after;
 use crate::lws::proxy::{Event, Session};
-use crate::lws::{self, MAX_BODY};
+use crate::lws::{self, FIRST_FRAME_TIMEOUT, MAX_BODY};
 use crate::policy::{self, Credentials, Entry, Limit, Permits};
 use crate::stream::Mark;
 use crate::sys;
@@ -116,6 +116,8 @@ pub(super) struct Peer {
     paused_until: Option<Timestamp>,
     ask_at: Option<Timestamp>,
     ending: Option<Timestamp>,
+    /// It asked for a stream that is not here.
+    wants_another: bool,
     rejected: Untold<Rejected>,
     missed: Untold<Missed>,
     tell_at: Option<Timestamp>,
@@ -152,6 +154,7 @@ impl Peer {
             paused_until: None,
             ask_at: None,
             ending: None,
+            wants_another: false,
             rejected: Untold { count: 0, last: None },
             missed: Untold { count: 0, last: None },
             tell_at: None,
@@ -220,7 +223,8 @@ impl Peer {
         if let Some(until) = self.ending {
             let is_done = !self.pullable && self.session.outbox().queued() == 0;
             if is_done || around.now >= until {
-                return Err(Ended::Shutdown);
+                let other = self.wants_another;
+                return Err(if other { Ended::OtherStream } else { Ended::Shutdown });
             }
         }
         Ok(())
@@ -282,7 +286,12 @@ impl Peer {
                     }
                 }
                 Some(Event::Dropped { why, .. }) => self.reject(Rejected::Malformed(why)),
-                Some(Event::Refused { .. } | Event::Control { .. }) => {}
+                // It is told so, and goes, or is let go.
+                Some(Event::Refused { .. }) => {
+                    self.wants_another = true;
+                    self.ending.get_or_insert(after(around.now, FIRST_FRAME_TIMEOUT));
+                }
+                Some(Event::Control { .. }) => {}
             }
         }
         self.input.extend_from_slice(input);
