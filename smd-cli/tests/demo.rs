@@ -2,13 +2,17 @@
 
 #![forbid(unsafe_code)]
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use smd_lockfree::Class;
+
+use common::{smd, utf8};
 
 /// The load's class.
 const LOAD: Class = Class::USER1;
@@ -18,12 +22,6 @@ const LINES: Class = Class::USER0;
 
 /// One that nobody wants.
 const UNWANTED: Class = Class::USER2;
-
-fn smd(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_smd"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
 
 /// Runs to the end with this standard input.
 fn run(arguments: &[&str], input: &[u8]) -> Output {
@@ -38,10 +36,6 @@ fn object(output: &Output) -> Value {
     assert_eq!(output.status.code(), Some(0), "{errors}");
     assert_eq!(text.lines().count(), 1, "{text}");
     serde_json::from_str(text).unwrap()
-}
-
-fn utf8(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
 }
 
 fn keys(value: &Value) -> BTreeSet<&str> {

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 #![cfg(target_os = "linux")]
 
+mod common;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,23 +12,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+use common::{smd, utf8};
 
-fn smd(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_smd"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn run(arguments: &[&str], input: &[u8]) -> Output {
     let mut child = smd(arguments).stdin(Stdio::piped()).spawn().unwrap();
     // Who does not read it may have ended.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
-}
-
-fn utf8(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
 }
 
 /// An abstract name that nobody else has.

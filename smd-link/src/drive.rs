@@ -201,12 +201,6 @@ pub(crate) fn nap(
     })
 }
 
-/// The point of time so much later.
-pub(crate) fn after(from: Timestamp, by: Duration) -> Timestamp {
-    let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-    Timestamp::from_nanos(from.nanos().saturating_add(by))
-}
-
 impl fmt::Display for DriveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

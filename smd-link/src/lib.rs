@@ -27,6 +27,8 @@ pub mod server;
 mod stream;
 #[cfg(target_os = "linux")]
 mod sys;
+#[cfg(target_os = "linux")]
+mod untold;
 
 pub use address::{Address, AddressError, DEFAULT_NAME, MAX_ADDRESS};
 #[cfg(target_os = "linux")]

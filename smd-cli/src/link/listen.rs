@@ -9,7 +9,7 @@ use serde_json::json;
 use smd_link::client::{Link, Lost, Notice};
 use smd_lockfree::{Bus, Class, Message, Origin, RecvError};
 
-use super::{Outcome, Socket, at_signal};
+use super::{Outcome, Socket};
 
 /// The arguments of `smd listen`.
 #[derive(Debug, Args)]
@@ -44,7 +44,8 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, Box<dyn Error>> {
     let link = Link::builder(&bus).address(options.at.socket.clone()).receive(classes);
     let link = link.notices(tell).build()?.spawn()?;
     let closing = bus.clone();
-    at_signal(move || {
+    // At Ctrl-C, and when the system asks it to end.
+    ctrlc::set_handler(move || {
         closing.close();
     })?;
     let mut left = options.count;

@@ -23,8 +23,3 @@ pub(crate) enum Outcome {
     /// The time was over before what was asked for had come.
     Late,
 }
-
-/// Calls `stop` at Ctrl-C and when the system asks it to end.
-fn at_signal(stop: impl Fn() + Send + 'static) -> Result<(), ctrlc::Error> {
-    ctrlc::set_handler(stop)
-}

@@ -10,7 +10,7 @@ use smd_link::policy::{IdKind, PeerPolicy};
 use smd_link::server::Proxy;
 use smd_lockfree::Bus;
 
-use super::{Outcome, Socket, at_signal};
+use super::{Outcome, Socket};
 
 /// The arguments of `smd proxy`.
 #[derive(Debug, Args)]
@@ -54,7 +54,8 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, Box<dyn Error>> {
     }
     let mut proxy = builder.build()?;
     let stopper = proxy.stopper();
-    at_signal(move || stopper.stop())?;
+    // At Ctrl-C, and when the system asks it to end.
+    ctrlc::set_handler(move || stopper.stop())?;
     let _ = writeln!(std::io::stderr(), "smd: listening at {}", proxy.address());
     proxy.run()?;
     Ok(Outcome::Done)

@@ -7,7 +7,7 @@ use std::collections::hash_map::DefaultHasher;
 
 use smd_lockfree::{Class, Timestamp};
 
-use crate::drive::after;
+use crate::lws::after;
 
 /// So many are remembered at most: more than a proxy queues.
 const MOST: usize = 4096;

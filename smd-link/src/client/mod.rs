@@ -33,10 +33,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod builder;
 mod dial;
 mod echo;
 mod notice;
 
+pub use builder::{Builder, LinkError};
 pub use notice::{Lost, Missed, Notice, Rejected};
 
 use core::fmt;
@@ -47,33 +49,25 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::epoll::{self, EventData};
 use rustix::io::Errno;
-use smd_lockfree::{
-    Bus, Class, Descriptor, Origin, Policy, RecvError, RegisterError, SendError, Sender, Timestamp,
-};
+use smd_lockfree::{Bus, Class, Descriptor, Origin, RecvError, SendError, Sender, Timestamp};
 
 use crate::address::Address;
-use crate::drive::{DriveError, Running, Shared, Stopper, after, nap};
+use crate::drive::{DriveError, Running, Shared, Stopper, nap};
 use crate::lws::client::{Event, RECONNECT_AFTER, Session};
-use crate::lws::{self, MAX_BODY};
-use crate::stream::Mark;
-use crate::sys;
+use crate::lws::{self, MAX_MESSAGE_FRAME, after};
+use crate::stream::{Gone, Mark, Read, Stream};
+use crate::untold::Untold;
 use echo::Echoes;
 
 /// Bytes that are read in one turn.
 const READ: usize = 16 * 1024;
 /// Messages that are taken from the bus in one turn.
 const PULLS: u32 = 256;
-/// Bytes of the longest frame with a message.
-const FRAME: usize = 3 + 16 + 16 + MAX_BODY;
 /// How long a message waits for room where somebody who wants it is full: at a time, and in all.
 const NAP: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Between two notices of one kind.
-const QUIET: Duration = Duration::from_secs(1);
-/// Where nothing tells that the proxy has read, it is asked again after this.
-const ASK_AGAIN: Duration = Duration::from_millis(2);
 /// A link that stops sends what is queued for so long at most.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -96,11 +90,10 @@ pub struct Link {
     held: Option<Held>,
     paused_until: Option<Timestamp>,
     pullable: bool,
-    ask_at: Option<Timestamp>,
     stopping: Option<Timestamp>,
     echoes: Echoes,
     counts: Counts,
-    untold: Untold,
+    untold: Untold<Rejected, Missed>,
     mark: Mark,
     notices: Box<dyn FnMut(&Notice) + Send>,
 }
@@ -138,10 +131,8 @@ enum Line {
 
 #[derive(Debug)]
 struct Up {
-    socket: OwnedFd,
+    stream: Stream,
     session: Session,
-    readable: bool,
-    writable: bool,
 }
 
 /// A message that came and cannot go into the bus yet.
@@ -153,130 +144,10 @@ struct Held {
     until: Timestamp,
 }
 
-#[derive(Debug)]
-struct Untold {
-    rejected: (u64, Option<Rejected>),
-    missed: (u64, Option<Missed>),
-    tell_at: Option<Timestamp>,
-    quiet_until: Timestamp,
-}
-
-/// The choices of a link, from [`Link::builder`].
-#[must_use = "nothing is linked until `build`"]
-pub struct Builder<'b> {
-    bus: &'b Bus,
-    address: Address,
-    receive: Class,
-    forward: Class,
-    depth: Option<u32>,
-    notices: Box<dyn FnMut(&Notice) + Send>,
-}
-
-impl<'b> Builder<'b> {
-    /// Where the proxy listens; by default where libwebsockets' does.
-    pub fn address(mut self, address: Address) -> Self {
-        self.address = address;
-        self
-    }
-
-    /// The classes that are asked for; none by default. The protocol has no way to change them later.
-    pub fn receive(mut self, classes: Class) -> Self {
-        self.receive = classes;
-        self
-    }
-
-    /// The classes that are sent on from this process's bus; none by default. They count as wanted here, since
-    /// the protocol does not tell what others want.
-    pub fn forward(mut self, classes: Class) -> Self {
-        self.forward = classes;
-        self
-    }
-
-    /// How many messages may wait for the proxy; by default the bus's depth. More lose the oldest.
-    pub fn depth(mut self, depth: u32) -> Self {
-        self.depth = Some(depth);
-        self
-    }
-
-    /// Is told what happens, for a log; on the link's thread, which it holds up.
-    pub fn notices(mut self, notices: impl FnMut(&Notice) + Send + 'static) -> Self {
-        self.notices = Box::new(notices);
-        self
-    }
-
-    /// Makes the link; it connects with its first step.
-    ///
-    /// # Errors
-    /// [`LinkError`]: the bus refuses its participant, or the system a descriptor.
-    pub fn build(self) -> Result<Link, LinkError> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let shared = Arc::new(Shared::new()?);
-        epoll::add(&epoll, shared.descriptor(), EventData::new_u64(WAKE), EventFlags::IN)?;
-        let (mut participant, mut sender) = (None, self.bus.sender());
-        if !self.forward.is_empty() {
-            let mut registration = self.bus.participant().name("link").mask(self.forward);
-            registration = registration.policy(Policy::Lag).exclude_own(true).bridge(true);
-            if let Some(depth) = self.depth {
-                registration = registration.depth(depth);
-            }
-            let registered = registration.register().map_err(LinkError::Register)?;
-            sender = registered.sender();
-            let descriptor = registered.into_descriptor()?;
-            let edge = EventFlags::IN | EventFlags::ET;
-            epoll::add(&epoll, &descriptor, EventData::new_u64(PARTICIPANT), edge)?;
-            participant = Some(descriptor);
-        }
-        let now = self.bus.clock().now();
-        Ok(Link {
-            bus: self.bus.clone(),
-            mark: Mark::new(self.address.port().is_none()),
-            address: self.address,
-            receive: self.receive,
-            epoll,
-            shared,
-            pullable: participant.is_some(),
-            participant,
-            sender,
-            line: Line::Down(now),
-            input: Vec::new(),
-            held: None,
-            paused_until: None,
-            ask_at: None,
-            stopping: None,
-            echoes: Echoes::default(),
-            counts: Counts::default(),
-            untold: Untold {
-                rejected: (0, None),
-                missed: (0, None),
-                tell_at: None,
-                quiet_until: now,
-            },
-            notices: self.notices,
-        })
-    }
-}
-
-/// Why there is no link.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum LinkError {
-    /// The bus refuses its participant.
-    Register(RegisterError),
-    /// What the system says.
-    System(io::Error),
-}
-
 impl Link {
     /// A link for this bus, which it keeps open.
     pub fn builder(bus: &Bus) -> Builder<'_> {
-        Builder {
-            bus,
-            address: Address::default(),
-            receive: Class::NONE,
-            forward: Class::NONE,
-            depth: None,
-            notices: Box::new(|_| ()),
-        }
+        Builder::new(bus)
     }
 
     /// Stops it, from any thread.
@@ -294,7 +165,8 @@ impl Link {
         matches!(&self.line, Line::Up(up) if up.session.is_connected())
     }
 
-    /// Works until it is stopped, or the bus is closed and what waited was sent.
+    /// Works until it is stopped, or the bus is closed and what waited was sent. It hears of a close by what it
+    /// forwards, or when something comes: one that only receives is to be stopped.
     ///
     /// # Errors
     /// [`DriveError`] if waiting itself fails; a connection that is lost is made again.
@@ -316,20 +188,22 @@ impl Link {
         if self.has_more() {
             return Some(self.bus.clock().now());
         }
-        let of_line = match &self.line {
-            Line::Down(at) => Some(*at),
-            Line::Dialling(_) => None,
-            Line::Up(up) => up.session.deadline(),
+        let (of_line, ask_at) = match &self.line {
+            Line::Down(at) => (Some(*at), None),
+            Line::Dialling(_) => (None, None),
+            Line::Up(up) => (up.session.deadline(), up.stream.ask_at),
         };
-        let each = [of_line, self.paused_until, self.ask_at, self.stopping, self.untold.tell_at];
+        let each = [of_line, self.paused_until, ask_at, self.stopping, self.untold.tell_at()];
         each.into_iter().flatten().min()
     }
 
     fn has_more(&self) -> bool {
         let Line::Up(up) = &self.line else { return false };
-        self.paused_until.is_none() && (up.readable || !self.input.is_empty())
-            || self.pullable && up.session.is_connected() && up.session.outbox().room() >= FRAME
-            || up.writable && !up.session.output().is_empty()
+        self.paused_until.is_none() && (up.stream.readable || !self.input.is_empty())
+            || self.pullable
+                && up.session.is_connected()
+                && up.session.outbox().room() >= MAX_MESSAGE_FRAME
+            || up.stream.writable && !up.session.output().is_empty()
     }
 
     /// Waits for something to do, for `timeout` at most (`None`: however long), and does a bounded amount
@@ -351,7 +225,11 @@ impl Link {
             match token {
                 WAKE => self.shared.cleared(),
                 PARTICIPANT => self.pullable = true,
-                _ => self.note(flags),
+                _ => {
+                    if let Line::Up(up) = &mut self.line {
+                        up.stream.note(flags);
+                    }
+                }
             }
         }
         if self.shared.is_stopped() {
@@ -375,15 +253,6 @@ impl Link {
         is_sent || now >= until
     }
 
-    /// Notes what the epoll said of the socket.
-    fn note(&mut self, flags: EventFlags) {
-        let gone = EventFlags::HUP | EventFlags::ERR | EventFlags::RDHUP;
-        if let Line::Up(up) = &mut self.line {
-            up.readable |= flags.intersects(EventFlags::IN | gone);
-            up.writable |= flags.intersects(EventFlags::OUT | gone);
-        }
-    }
-
     fn turn(&mut self, now: Timestamp) -> Result<(), Lost> {
         self.connect(now)?;
         if self.paused_until.is_some_and(|until| now >= until) {
@@ -395,7 +264,10 @@ impl Link {
             up.session.tick(now).map_err(Lost::Fault)?;
         }
         self.pull(now);
-        self.write(now)
+        if let Line::Up(up) = &mut self.line {
+            up.stream.write(&mut up.session, &self.mark, now)?;
+        }
+        Ok(())
     }
 
     /// Connects if that is due, and sees what became of it.
@@ -404,9 +276,8 @@ impl Link {
         match &self.line {
             Line::Down(at) if now >= *at && self.stopping.is_none() => {
                 let (socket, is_connected) = dial::dial(&self.address).map_err(failed)?;
-                let both = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-                epoll::add(&self.epoll, &socket, EventData::new_u64(SOCKET), both)
-                    .map_err(failed)?;
+                let watched = EventData::new_u64(SOCKET);
+                epoll::add(&self.epoll, &socket, watched, Stream::EDGES).map_err(failed)?;
                 self.line = Line::Dialling(socket);
                 if is_connected {
                     self.begin(now);
@@ -431,7 +302,7 @@ impl Link {
         if let Line::Dialling(socket) = line {
             let session = Session::new(now, std::process::id(), self.receive);
             self.echoes.clear();
-            let up = Up { socket, session, readable: true, writable: true };
+            let up = Up { stream: Stream::new(socket), session };
             self.line = Line::Up(Box::new(up));
         }
     }
@@ -453,22 +324,17 @@ impl Link {
             let input = core::mem::take(&mut self.input);
             return self.take(&input, now);
         }
-        if !up.readable {
+        if !up.stream.readable {
             return Ok(());
         }
         let mut buffer = [0; READ];
-        match rustix::io::read(&up.socket, &mut buffer) {
-            Ok(0) => {
+        match up.stream.read(&mut buffer)? {
+            Read::Bytes(len) => self.take(&buffer[..len], now),
+            Read::Nothing => Ok(()),
+            Read::End => {
                 up.session.finish().map_err(Lost::Fault)?;
                 Err(Lost::Closed)
             }
-            Ok(len) => self.take(&buffer[..len], now),
-            Err(Errno::AGAIN) => {
-                up.readable = false;
-                Ok(())
-            }
-            Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(Lost::Broken(error.into())),
         }
     }
 
@@ -546,7 +412,7 @@ impl Link {
             return;
         }
         for _ in 0..PULLS {
-            if !self.pullable || up.session.outbox().room() < FRAME {
+            if !self.pullable || up.session.outbox().room() < MAX_MESSAGE_FRAME {
                 return;
             }
             match participant.try_recv() {
@@ -579,62 +445,24 @@ impl Link {
         }
     }
 
-    /// Writes what the session shows, for as long as the system takes it.
-    fn write(&mut self, now: Timestamp) -> Result<(), Lost> {
-        self.ask_at = None;
-        let Line::Up(up) = &mut self.line else { return Ok(()) };
-        loop {
-            let output = up.session.output();
-            if output.is_empty() {
-                if !up.session.outbox().awaits_peer() {
-                    return Ok(());
-                }
-                if !sys::is_all_read(&up.socket).map_err(Lost::Broken)? {
-                    // A Unix socket tells by being writable again; TCP does not.
-                    self.ask_at = self.address.port().map(|_| after(now, ASK_AGAIN));
-                    return Ok(());
-                }
-                up.session.peer_read_all();
-                continue;
-            }
-            if !up.writable {
-                return Ok(());
-            }
-            match self.mark.write(&up.socket, output) {
-                Ok(len) => up.session.written(len),
-                Err(Errno::AGAIN) => up.writable = false,
-                Err(Errno::INTR) => {}
-                Err(Errno::PIPE | Errno::CONNRESET) => return Err(Lost::Closed),
-                Err(error) => return Err(Lost::Broken(error.into())),
-            }
-        }
-    }
-
     /// Tells of what happened to messages, at most once a second.
     fn tell(&mut self, now: Timestamp) {
-        let untold = &mut self.untold;
-        if untold.tell_at.is_none_or(|at| now < at) {
-            return;
-        }
-        (untold.tell_at, untold.quiet_until) = (None, after(now, QUIET));
-        if let (count, Some(why)) = core::mem::take(&mut untold.rejected) {
+        let (rejected, missed) = self.untold.take(now, false);
+        if let Some((count, why)) = rejected {
             (self.notices)(&Notice::Rejected { count, why });
         }
-        if let (count, Some(why)) = core::mem::take(&mut untold.missed) {
+        if let Some((count, why)) = missed {
             (self.notices)(&Notice::Missed { count, why });
         }
     }
 }
 
-impl Untold {
-    fn reject(&mut self, why: Rejected) {
-        self.rejected = (self.rejected.0 + 1, Some(why));
-        self.tell_at.get_or_insert(self.quiet_until);
-    }
-
-    fn miss(&mut self, count: u64, why: Missed) {
-        self.missed = (self.missed.0 + count, Some(why));
-        self.tell_at.get_or_insert(self.quiet_until);
+impl From<Gone> for Lost {
+    fn from(gone: Gone) -> Lost {
+        match gone {
+            Gone::Closed => Lost::Closed,
+            Gone::Broken(error) => Lost::Broken(error),
+        }
     }
 }
 
@@ -656,36 +484,3 @@ impl fmt::Debug for Link {
             .finish_non_exhaustive()
     }
 }
-
-impl fmt::Debug for Builder<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("address", &self.address)
-            .field("receive", &self.receive)
-            .field("forward", &self.forward)
-            .finish_non_exhaustive()
-    }
-}
-
-impl From<io::Error> for LinkError {
-    fn from(error: io::Error) -> LinkError {
-        LinkError::System(error)
-    }
-}
-
-impl From<Errno> for LinkError {
-    fn from(error: Errno) -> LinkError {
-        LinkError::System(error.into())
-    }
-}
-
-impl fmt::Display for LinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LinkError::Register(error) => error.fmt(f),
-            LinkError::System(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for LinkError {}

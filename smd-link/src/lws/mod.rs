@@ -46,6 +46,8 @@ pub use outbox::{Outbox, PushError};
 pub use state::State;
 
 use core::time::Duration;
+#[cfg(target_os = "linux")]
+use smd_lockfree::wire;
 use smd_lockfree::{MAX_PAYLOAD, Timestamp};
 
 /// The version of the serialization (section 2).
@@ -78,8 +80,16 @@ pub const MAX_QUEUE: usize = 1 << 24;
 
 const _: () = assert!(MAX_BODY < MAX_BODY_FORWARDED && MAX_BODY_FORWARDED < MAX_PAYLOAD);
 
+/// Bytes of the longest frame with a message that is sent to a peer.
+#[cfg(target_os = "linux")]
+pub(crate) const MAX_MESSAGE_FRAME: usize =
+    wire::FRAME_HEAD + frames::kind::PAYLOAD + wire::HEADER_LEN + MAX_BODY;
+
+#[cfg(target_os = "linux")]
+const _: () = assert!(MAX_MESSAGE_FRAME <= MAX_UNREAD);
+
 /// The point of time so much later.
-fn after(from: Timestamp, by: Duration) -> Timestamp {
+pub(crate) fn after(from: Timestamp, by: Duration) -> Timestamp {
     let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
     Timestamp::from_nanos(from.nanos().saturating_add(by))
 }

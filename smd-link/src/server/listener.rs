@@ -110,11 +110,6 @@ impl Listener {
         let (owner, group) = (geteuid().as_raw(), getegid().as_raw());
         policy.may_connect(who, owner, group)
     }
-
-    /// Whether a peer that has read shows it at once: by being writable again.
-    pub(super) fn tells_of_reads(&self) -> bool {
-        self.address.port().is_none()
-    }
 }
 
 impl AsFd for Listener {

@@ -64,7 +64,8 @@ use rustix::io::Errno;
 use smd_lockfree::{Bus, Timestamp};
 
 use crate::address::Address;
-use crate::drive::{DriveError, Running, Shared, Stopper, after, nap};
+use crate::drive::{DriveError, Running, Shared, Stopper, nap};
+use crate::lws::after;
 use crate::policy::{Accounts, PeerPolicy};
 use crate::stream::Mark;
 use listener::Listener;
@@ -91,7 +92,6 @@ pub struct Proxy {
     epoll: OwnedFd,
     listener: Option<Listener>,
     address: Address,
-    tells_of_reads: bool,
     shared: Arc<Shared<Snapshot>>,
     peers: Peers,
     /// Given up when there is no descriptor left, so that a newcomer can be turned away.
@@ -151,7 +151,6 @@ impl<'b> Builder<'b> {
             accounts: Accounts::new(),
             epoll,
             address: listener.address().clone(),
-            tells_of_reads: listener.tells_of_reads(),
             listener: Some(listener),
             shared,
             peers: Peers::new(),
@@ -187,7 +186,8 @@ impl Proxy {
         self.shared.stopper()
     }
 
-    /// Serves until it is stopped, or the bus is closed and everything in it was sent.
+    /// Serves until it is stopped, or the bus is closed and everything in it was sent. It hears of a close
+    /// by the peers that receive: without one, stop it.
     ///
     /// # Errors
     /// [`DriveError`] if waiting itself fails; what happens to a single peer ends that peer alone.
@@ -227,17 +227,13 @@ impl Proxy {
         };
         let now = self.bus.clock().now();
         let mut accepts = self.accept_at.is_some_and(|at| now >= at);
-        let mut woken = false;
         for event in events {
             let (token, flags) = (event.data.u64(), event.flags);
             match token {
                 LISTENER => accepts = true,
-                WAKE => woken = true,
+                WAKE => self.shared.cleared(),
                 token => self.peers.note(token, flags),
             }
-        }
-        if woken {
-            self.shared.cleared();
         }
         if self.shared.is_stopped() || self.bus.is_closed() {
             self.begin_to_stop(now);
@@ -268,22 +264,14 @@ impl Proxy {
     fn serve(&mut self, now: Timestamp) {
         for _ in 0..self.peers.listed() {
             let Some(index) = self.peers.next_listed() else { break };
-            let mut around = Around {
-                bus: &self.bus,
-                now,
-                notices: &mut self.notices,
-                mark: &self.mark,
-                tells_of_reads: self.tells_of_reads,
-            };
+            let mut around =
+                Around { bus: &self.bus, now, notices: &mut self.notices, mark: &self.mark };
             let Some(peer) = self.peers.get_mut(index) else { continue };
-            peer.turn(&mut around);
-            let mut ended = peer.ended();
-            if ended.is_none()
-                && let Err(error) = Peers::watch(&self.epoll, index, peer)
-            {
-                ended = Some(Ended::Broken(error.into()));
-            }
-            if let Some(why) = ended {
+            let result = peer.turn(&mut around).and_then(|()| {
+                let watched = Peers::watch(&self.epoll, index, peer);
+                watched.map_err(|error| Ended::Broken(error.into()))
+            });
+            if let Err(why) = result {
                 let number = peer.number;
                 self.peers.remove(index);
                 (self.notices)(&Notice::Ended { peer: number, why });
@@ -346,13 +334,7 @@ impl Proxy {
                 return Ok(());
             }
         };
-        let around = Around {
-            bus: &self.bus,
-            now,
-            notices: &mut self.notices,
-            mark: &self.mark,
-            tells_of_reads: self.tells_of_reads,
-        };
+        let around = Around { bus: &self.bus, now, notices: &mut self.notices, mark: &self.mark };
         let number = self.peers.next_number();
         let peer = Peer::new(number, who, socket, account, &around);
         (self.notices)(&Notice::Connected { peer: number, who: &peer.who });

@@ -5,7 +5,7 @@
 //!   socket <-write-- session <--pull---- participant (a backlog in the bus, policy lag)
 //! ```
 //!
-//! Both descriptors are edge-triggered: what they said last is remembered in `readable`, `writable` and
+//! Both descriptors are edge-triggered: what they said last is remembered in the [`Stream`] and in
 //! `pullable` until the system, or the participant, says that there is nothing. A turn does a bounded
 //! amount; what is left waits for the next turn, behind the other peers.
 
@@ -14,34 +14,26 @@ use core::time::Duration;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::io::Errno;
 use smd_lockfree::{
     Bus, Class, Descriptor, Message, Origin, Policy, RecvError, SendError, Sender, Timestamp,
 };
 
 use super::notice::{Ended, Missed, Notice, Rejected};
-use crate::drive::after;
 use crate::lws::proxy::{Event, Session};
-use crate::lws::{self, FIRST_FRAME_TIMEOUT, MAX_BODY};
+use crate::lws::{self, FIRST_FRAME_TIMEOUT, MAX_MESSAGE_FRAME, after};
 use crate::policy::{self, Credentials, Entry, Limit, Permits};
-use crate::stream::Mark;
-use crate::sys;
+use crate::stream::{Gone, Mark, Read, Stream};
+use crate::untold::Untold;
 
 /// Bytes that are read of one peer in one turn.
-pub(super) const READ: usize = 16 * 1024;
+const READ: usize = 16 * 1024;
 /// Messages that are taken from the bus for one peer in one turn.
 const PULLS: u32 = 256;
-/// Bytes of the longest frame with a message.
-const FRAME: usize = 3 + 16 + 16 + MAX_BODY;
 /// How long a message waits for room at first, where somebody who wants it is full.
 const FIRST_NAP: Duration = Duration::from_millis(1);
 const LONGEST_NAP: Duration = Duration::from_millis(32);
 /// For that long a message waits for room at most.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Between two notices of one kind about one peer.
-const QUIET: Duration = Duration::from_secs(1);
-/// Where the system does not tell that a peer has read, it is asked again after this.
-const ASK_AGAIN: Duration = Duration::from_millis(2);
 
 /// What a peer works with that is not its own.
 pub(super) struct Around<'a> {
@@ -49,8 +41,6 @@ pub(super) struct Around<'a> {
     pub(super) now: Timestamp,
     pub(super) notices: &'a mut dyn FnMut(&Notice<'_>),
     pub(super) mark: &'a Mark,
-    /// Whether the socket becomes writable when its peer has read.
-    pub(super) tells_of_reads: bool,
 }
 
 /// A message that came and cannot go into the bus yet.
@@ -64,13 +54,6 @@ struct Held {
     /// When it is dropped.
     until: Timestamp,
     nap: Duration,
-}
-
-/// What happened and was not told yet.
-#[derive(Debug, Default)]
-struct Untold<W> {
-    count: u64,
-    last: Option<W>,
 }
 
 /// Figures of a peer.
@@ -95,12 +78,10 @@ pub(super) struct Peer {
     pub(super) number: NonZeroU32,
     pub(super) who: Credentials,
     pub(super) counts: PeerCounts,
-    pub(super) socket: OwnedFd,
+    pub(super) stream: Stream,
     pub(super) participant: Option<Descriptor>,
     /// The participant is new: its descriptor must be watched.
     pub(super) unwatched: bool,
-    pub(super) readable: bool,
-    pub(super) writable: bool,
     pub(super) pullable: bool,
     /// It stands in the list of those who have more to do.
     pub(super) is_listed: bool,
@@ -114,15 +95,10 @@ pub(super) struct Peer {
     input: Vec<u8>,
     held: Option<Held>,
     paused_until: Option<Timestamp>,
-    ask_at: Option<Timestamp>,
     ending: Option<Timestamp>,
     /// It asked for a stream that is not here.
     wants_another: bool,
-    rejected: Untold<Rejected>,
-    missed: Untold<Missed>,
-    tell_at: Option<Timestamp>,
-    quiet_until: Timestamp,
-    ended: Option<Ended>,
+    untold: Untold<Rejected, Missed>,
 }
 
 impl Peer {
@@ -137,11 +113,9 @@ impl Peer {
             number,
             who,
             counts: PeerCounts::default(),
-            socket,
+            stream: Stream::new(socket),
             participant: None,
             unwatched: false,
-            readable: true,
-            writable: true,
             pullable: false,
             is_listed: false,
             session: Session::new(around.now),
@@ -152,14 +126,9 @@ impl Peer {
             input: Vec::new(),
             held: None,
             paused_until: None,
-            ask_at: None,
             ending: None,
             wants_another: false,
-            rejected: Untold { count: 0, last: None },
-            missed: Untold { count: 0, last: None },
-            tell_at: None,
-            quiet_until: around.now,
-            ended: None,
+            untold: Untold::new(around.now),
         }
     }
 
@@ -175,24 +144,19 @@ impl Peer {
         (self.session.outbox().queued() as u64, backlog)
     }
 
-    /// Why it is to be removed.
-    pub(super) fn ended(&mut self) -> Option<Ended> {
-        self.ended.take()
-    }
-
     /// When it needs a turn, whatever the descriptors say.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        let each =
-            [self.session.deadline(), self.paused_until, self.ask_at, self.ending, self.tell_at];
+        let (ask_at, tell_at) = (self.stream.ask_at, self.untold.tell_at());
+        let each = [self.session.deadline(), self.paused_until, ask_at, self.ending, tell_at];
         each.into_iter().flatten().min()
     }
 
     /// Whether it has something to do now.
     pub(super) fn has_more(&self) -> bool {
         let may_read = self.paused_until.is_none() && self.ending.is_none();
-        may_read && (self.readable || !self.input.is_empty())
-            || self.pullable && self.session.outbox().room() >= FRAME
-            || self.writable && !self.session.output().is_empty()
+        may_read && (self.stream.readable || !self.input.is_empty())
+            || self.pullable && self.session.outbox().room() >= MAX_MESSAGE_FRAME
+            || self.stream.writable && !self.session.output().is_empty()
     }
 
     /// Sends what is queued and goes, at `until` at the latest.
@@ -201,12 +165,11 @@ impl Peer {
         self.pullable = true;
     }
 
-    /// One turn.
-    pub(super) fn turn(&mut self, around: &mut Around<'_>) {
-        if let Err(ended) = self.step(around) {
-            self.ended = Some(ended);
-        }
-        self.tell(around, self.ended.is_some());
+    /// One turn; the error says why it is to be removed.
+    pub(super) fn turn(&mut self, around: &mut Around<'_>) -> Result<(), Ended> {
+        let result = self.step(around);
+        self.tell(around, result.is_err());
+        result
     }
 
     fn step(&mut self, around: &mut Around<'_>) -> Result<(), Ended> {
@@ -219,7 +182,7 @@ impl Peer {
             self.session.tick(around.now).map_err(Ended::Fault)?;
         }
         self.pull(around);
-        self.write(around)?;
+        self.stream.write(&mut self.session, around.mark, around.now)?;
         if let Some(until) = self.ending {
             let is_done = !self.pullable && self.session.outbox().queued() == 0;
             if is_done || around.now >= until {
@@ -240,24 +203,18 @@ impl Peer {
             let input = core::mem::take(&mut self.input);
             return self.take(&input, around);
         }
-        if !self.readable {
+        if !self.stream.readable {
             return Ok(());
         }
         let mut buffer = [0; READ];
-        let len = match rustix::io::read(&self.socket, &mut buffer) {
-            Ok(0) => {
+        match self.stream.read(&mut buffer)? {
+            Read::Bytes(len) => self.take(&buffer[..len], around),
+            Read::Nothing => Ok(()),
+            Read::End => {
                 self.session.finish().map_err(Ended::Fault)?;
-                return Err(Ended::Closed);
+                Err(Ended::Closed)
             }
-            Ok(len) => len,
-            Err(Errno::AGAIN) => {
-                self.readable = false;
-                return Ok(());
-            }
-            Err(Errno::INTR) => return Ok(()),
-            Err(error) => return Err(Ended::Broken(error.into())),
-        };
-        self.take(&buffer[..len], around)
+        }
     }
 
     fn take(&mut self, mut input: &[u8], around: &mut Around<'_>) -> Result<(), Ended> {
@@ -390,7 +347,7 @@ impl Peer {
             return;
         };
         for _ in 0..PULLS {
-            if !self.pullable || self.session.outbox().room() < FRAME {
+            if !self.pullable || self.session.outbox().room() < MAX_MESSAGE_FRAME {
                 return;
             }
             let missed = match participant.try_recv() {
@@ -416,70 +373,33 @@ impl Peer {
                 }
             };
             if let Some((count, why)) = missed {
-                self.missed.count += count;
-                self.missed.last = Some(why);
-                self.tell_at.get_or_insert(self.quiet_until);
-            }
-        }
-    }
-
-    /// Writes what the session shows, for as long as the system takes it.
-    fn write(&mut self, around: &mut Around<'_>) -> Result<(), Ended> {
-        self.ask_at = None;
-        loop {
-            let output = self.session.output();
-            if output.is_empty() {
-                if !self.session.outbox().awaits_peer() {
-                    return Ok(());
-                }
-                match sys::is_all_read(&self.socket) {
-                    Ok(true) => self.session.peer_read_all(),
-                    Ok(false) => {
-                        if !around.tells_of_reads {
-                            self.ask_at = Some(after(around.now, ASK_AGAIN));
-                        }
-                        return Ok(());
-                    }
-                    Err(error) => return Err(Ended::Broken(error)),
-                }
-                continue;
-            }
-            if !self.writable {
-                return Ok(());
-            }
-            match around.mark.write(&self.socket, output) {
-                Ok(len) => self.session.written(len),
-                Err(Errno::AGAIN) => self.writable = false,
-                Err(Errno::INTR) => {}
-                Err(Errno::PIPE | Errno::CONNRESET) => return Err(Ended::Closed),
-                Err(error) => return Err(Ended::Broken(error.into())),
+                self.untold.miss(count, why);
             }
         }
     }
 
     fn reject(&mut self, why: Rejected) {
         self.counts.rejected += 1;
-        self.rejected.count += 1;
-        self.rejected.last = Some(why);
-        self.tell_at.get_or_insert(self.quiet_until);
+        self.untold.reject(why);
     }
 
     /// Tells of what happened to messages, at most once a second, and at the end.
     fn tell(&mut self, around: &mut Around<'_>, at_once: bool) {
-        let due = self.tell_at.is_some_and(|at| around.now >= at);
-        if !due && !at_once {
-            return;
-        }
-        self.tell_at = None;
-        self.quiet_until = after(around.now, QUIET);
-        let peer = self.number;
-        if let Some(why) = self.rejected.last.take() {
-            let count = core::mem::take(&mut self.rejected.count);
+        let (peer, (rejected, missed)) = (self.number, self.untold.take(around.now, at_once));
+        if let Some((count, why)) = rejected {
             (around.notices)(&Notice::Rejected { peer, count, why });
         }
-        if let Some(why) = self.missed.last.take() {
-            let count = core::mem::take(&mut self.missed.count);
+        if let Some((count, why)) = missed {
             (around.notices)(&Notice::Missed { peer, count, why });
+        }
+    }
+}
+
+impl From<Gone> for Ended {
+    fn from(gone: Gone) -> Ended {
+        match gone {
+            Gone::Closed => Ended::Closed,
+            Gone::Broken(error) => Ended::Broken(error),
         }
     }
 }
@@ -526,5 +446,3 @@ impl PeerCounts {
         if queued { self.received += 1 } else { self.unwanted += 1 }
     }
 }
-
-const _: () = assert!(FRAME <= crate::lws::MAX_UNREAD);

@@ -9,6 +9,7 @@ use smd_lockfree::Timestamp;
 
 use super::FIRST;
 use super::peer::Peer;
+use crate::stream::Stream;
 
 /// Tokens below this are not peers'.
 const FIRST_TOKEN: u64 = 2;
@@ -39,8 +40,8 @@ impl Peers {
             self.places.push(None);
             self.places.len() - 1
         });
-        let both = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        let watched = epoll::add(epoll, &peer.socket, EventData::new_u64(token(index, 0)), both);
+        let data = EventData::new_u64(token(index, 0));
+        let watched = epoll::add(epoll, &peer.stream.socket, data, Stream::EDGES);
         if let Err(error) = watched {
             self.free.push(index);
             return Err(error);
@@ -79,9 +80,7 @@ impl Peers {
         if of_participant {
             peer.pullable = true;
         } else {
-            let gone = EventFlags::HUP | EventFlags::ERR | EventFlags::RDHUP;
-            peer.readable |= flags.intersects(EventFlags::IN | gone);
-            peer.writable |= flags.intersects(EventFlags::OUT | gone);
+            peer.stream.note(flags);
         }
         self.list(index);
     }

@@ -96,9 +96,8 @@ impl Driver {
             let locals = locals.fold(Class::NONE, |all, member| all | member.mask);
             let local = bus.local_interest();
             holds("local_interest() lacks a mask", local.contains(locals))?;
-            let most = locals | retained | keyed;
-            holds("local_interest() has a bridge's mask", most.contains(local))?;
-            let most = masks | retained | keyed;
+            let may = locals | retained | keyed;
+            holds("local_interest() has a bridge's mask", may.contains(local))?;
             for class in Class::ALL.iter() {
                 let (wanted, maybe) =
                     ((masks | retained).intersects(class), most.intersects(class));
