@@ -16,8 +16,9 @@
 //! take the place of the own one.
 //!
 //! **While there is no connection** it is tried again each second, and what is sent here waits in the bus: as
-//! much as the link's depth, for as long as a message lives. What is lost is told. The link is driven as
-//! a [proxy](crate::server) is.
+//! much as the link's depth, for as long as a message lives. What is lost of that is told. What was queued or on
+//! its way when a connection ends may be lost untold, since the protocol acknowledges nothing. The link is
+//! driven as a [proxy](crate::server) is.
 //!
 //! ```no_run
 //! use smd_link::{Address, client::Link};
