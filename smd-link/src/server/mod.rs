@@ -9,7 +9,7 @@
 //!
 //! Each peer is a participant of the bus with policy lag, so it gets what the bus's own participants
 //! get, in the one order, and one that reads slowly, or not at all, costs nobody else anything: it loses its
-//! oldest, which is counted and told. What a peer sends goes into the bus with its origin
+//! oldest, which is counted and told when it reads again. What a peer sends goes into the bus with its origin
 //! ([`Origin::Peer`](smd_lockfree::Origin::Peer)), if its [policy](crate::policy) permits it.
 //!
 //! Peers speak the [protocol of the libwebsockets proxy](crate::lws). Such a peer gets its own messages back when its mask
