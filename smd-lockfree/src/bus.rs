@@ -217,8 +217,9 @@ impl Bus {
     }
 
     /// Calls `observer` with the new interest after each change of it, on the thread that made the
-    /// change; two changes at once may be told in either order, so read [`Bus::interest`] where the
-    /// last word counts. A panic in it is contained, and the panic hook reports it.
+    /// change. It is never called twice at once: of changes that come while it is called, also by
+    /// itself, it is told what they came to, by the thread that called it. So what it was told last
+    /// is how it is. A panic in it is contained, and the panic hook reports it.
     ///
     /// ```
     /// use smd_lockfree::{Bus, Class};

@@ -261,7 +261,7 @@ impl Core {
         }
         #[cfg(test)]
         crate::hooks::reached(crate::hooks::Place::Leaving);
-        let (before, after) = self.registry.remove(self.domain(), record).ok()?;
+        self.registry.remove(self.domain(), record).ok()?;
         let sequence = self.change_point();
         self.departed.add(record);
         // FENCE spill.left: `left` against the ring (rule H5 of the log).
@@ -277,7 +277,7 @@ impl Core {
         // Of all classes: its mask may just be changing.
         self.room.freed(u32::MAX, self.domain());
         event!(self, "participant left", name = record.name.as_str(), at = sequence);
-        self.observers.changed(before, after, self.domain());
+        self.observers.changed(&self.registry, self.domain());
         Some(sequence)
     }
 

@@ -1,8 +1,17 @@
 //! Telling who asked that the union of all masks has changed.
 //!
+//! # Rules
+//!
+//! - **I1** One thread at a time tells an observer. A change that finds one at it leaves itself to
+//!   that one, who looks again until nothing is left. So the last thing told is how it is, whatever
+//!   the order of the threads, and an observer that blocks holds up nobody but itself.
+//!
+//! # Edges
+//!
 //! | edge | release end | acquire end | carries |
 //! |---|---|---|---|
 //! | `interest.list` | exchange of the list | its load | the observers |
+//! | `interest.told` | exchange of `untold` for none | addition to `untold`, from none | what was told, to who tells next |
 
 #![allow(unsafe_code)]
 
@@ -13,10 +22,12 @@ use std::sync::{Arc as StdArc, Weak};
 
 use crate::class::Class;
 use crate::core::Core;
-use crate::registry::snapshot::Interests;
+use crate::hooks::mark;
+use crate::registry::Registry;
 use crate::sync::Arc;
-use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use crate::sync::epoch::Domain;
+use crate::sync::local::OwnerCell;
 
 type Callback = dyn Fn(Class) + Send + Sync;
 
@@ -24,6 +35,46 @@ struct Observer {
     call: Box<Callback>,
     /// Whether it observes what is wanted here, bridges left out.
     local: bool,
+    /// Changes that it was not told of; zero while nobody tells it.
+    untold: AtomicU64,
+    /// What it was told last: for who tells it.
+    told: OwnerCell<u32>,
+}
+
+impl Observer {
+    fn of(local: bool, registry: &Registry, domain: &Domain) -> u32 {
+        let interests = registry.interests(domain);
+        if local { interests.local } else { interests.all }
+    }
+
+    /// Tells it what changed (rule I1).
+    fn tell(observer: &Weak<Observer>, registry: &Registry, domain: &Domain) {
+        let Some(first) = observer.upgrade() else { return };
+        // EDGE interest.told: Acquire here; Release below. The other way it carries the change to who
+        // tells; so do the fences of the pins, which is why no model can show that it has to.
+        if first.untold.fetch_add(1, Ordering::AcqRel) != 0 {
+            mark("left to who tells");
+            return;
+        }
+        drop(first);
+        let mut seen = 1;
+        // Taken anew for each call: dropped, it is not called any more.
+        while let Some(observer) = observer.upgrade() {
+            let now = Self::of(observer.local, registry, domain);
+            // SAFETY: this thread made `untold` other than zero, and no other does until it is
+            // zero again.
+            let before = unsafe { observer.told.with(|told| std::mem::replace(told, now)) };
+            if before != now {
+                // The panic hook has reported it; there is nobody else to tell.
+                crate::contain::call(|| (observer.call)(Class::from_bits(now)));
+            }
+            // EDGE interest.told: Release here; Acquire above.
+            match observer.untold.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return,
+                Err(more) => seen = more,
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Observer {
@@ -73,21 +124,11 @@ impl Observers {
         }
     }
 
-    /// Calls the observers of what changed. They are user code: nothing is held, and a panic of one
+    /// Tells the observers what changed. They are user code: nothing is held, and a panic of one
     /// does not keep the others from hearing.
-    pub(crate) fn changed(&self, before: Interests, after: Interests, domain: &Domain) {
-        if before == after {
-            return;
-        }
-        for observer in self.list(domain).iter().filter_map(Weak::upgrade) {
-            let of = |interests: Interests| match observer.local {
-                true => interests.local,
-                false => interests.all,
-            };
-            if of(before) != of(after) {
-                // The panic hook has reported it; there is nobody else to tell.
-                crate::contain::call(|| (observer.call)(Class::from_bits(of(after))));
-            }
+    pub(crate) fn changed(&self, registry: &Registry, domain: &Domain) {
+        for observer in &self.list(domain) {
+            Observer::tell(observer, registry, domain);
         }
     }
 }
@@ -116,9 +157,16 @@ impl InterestObserver {
         local: bool,
         call: impl Fn(Class) + Send + Sync + 'static,
     ) -> InterestObserver {
-        let observer = StdArc::new(Observer { call: Box::new(call), local });
+        let observer = StdArc::new(Observer {
+            call: Box::new(call),
+            local,
+            untold: AtomicU64::new(0),
+            told: OwnerCell::new(Observer::of(local, &core.registry, core.domain())),
+        });
         let weak = StdArc::downgrade(&observer);
         core.observers.replace(core.domain(), |list| list.push(weak.clone()));
+        // Of what changed before it was listed.
+        Observer::tell(&weak, &core.registry, core.domain());
         InterestObserver { core: core.clone(), observer }
     }
 }

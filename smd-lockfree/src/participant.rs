@@ -194,7 +194,7 @@ impl Participant {
         self.record.set_mask(mask.bits(), added.bits(), core.log.next_sequence(), false);
         let changed = core.registry.change(core.domain(), &self.record, mask.bits());
         self.narrow(mask);
-        let Ok((was, is)) = changed else {
+        let Ok(()) = changed else {
             if let Some(gathering) = &mut gathering {
                 gathering.release(&core.log);
             }
@@ -216,7 +216,7 @@ impl Participant {
         self.replays.extend(gathering.and_then(|gathering| gathering.replay));
         // What was given up may have been what filled the backlog.
         core.room.freed(u32::MAX, core.domain());
-        core.observers.changed(was, is, core.domain());
+        core.observers.changed(&core.registry, core.domain());
         // Whoever waits has announced the old mask: a task that another part of the program put to
         // sleep looks again, and a descriptor is armed anew.
         self.record.waiter.rouse();

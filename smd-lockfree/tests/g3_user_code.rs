@@ -237,6 +237,38 @@ fn g3_an_observer_of_interest_may_use_the_bus() {
 }
 
 #[test]
+fn g3_an_observer_that_blocks_holds_up_nobody_but_itself() {
+    watched(|| {
+        let bus = bus();
+        let (entered, enter) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = Mutex::new(released);
+        let slow = bus.observe_interest(move |interest| {
+            entered.send(interest).unwrap();
+            let _ = released.lock().unwrap().recv();
+        });
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&told);
+        let prompt = bus.observe_interest(move |interest| log.lock().unwrap().push(interest));
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| bus.register(A).unwrap());
+            assert_eq!(enter.recv().unwrap(), A);
+            let second = bus.register(B).unwrap();
+            drop(bus.register(Class::METRICS).unwrap());
+            assert_eq!(*told.lock().unwrap(), [A | B, A | B | Class::METRICS, A | B]);
+            // What happened meanwhile is told once, as what it came to.
+            release.send(()).unwrap();
+            assert_eq!(enter.recv().unwrap(), A | B);
+            release.send(()).unwrap();
+            drop(release);
+            drop((first.join().unwrap(), second));
+        });
+        assert_eq!(enter.try_iter().last(), Some(Class::NONE));
+        drop((slow, prompt));
+    });
+}
+
+#[test]
 fn g3_an_observer_that_panics_breaks_nothing() {
     let bus = bus();
     let observer = bus.observe_interest(|_| panic!("in the observer"));

@@ -311,6 +311,14 @@ fn loop_ended() {
 fn interest_list() {
     Model::new("edge interest.list")
         .preemptions(3)
-        .reaches(&["observer called"])
+        .reaches(&["observer found"])
         .check(|| then(interest::list()));
+}
+
+#[test]
+fn interest_told() {
+    Model::new("edge interest.told")
+        .preemptions(2)
+        .reaches(&["left to who tells"])
+        .check(|| then(interest::told()));
 }

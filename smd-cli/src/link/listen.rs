@@ -41,13 +41,14 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, Box<dyn Error>> {
     let classes = if classes.is_empty() { Class::ALL } else { classes };
     let bus = Bus::new();
     let mut messages = bus.participant().name("listen").mask(classes).depth(65_536).register()?;
-    let link = Link::builder(&bus).address(options.at.socket.clone()).receive(classes);
-    let link = link.notices(tell).build()?.spawn()?;
+    // Before it says that it is connected.
     let closing = bus.clone();
     // At Ctrl-C, and when the system asks it to end.
     ctrlc::set_handler(move || {
         closing.close();
     })?;
+    let link = Link::builder(&bus).address(options.at.socket.clone()).receive(classes);
+    let link = link.notices(tell).build()?.spawn()?;
     let mut left = options.count;
     let outcome = loop {
         if left == Some(0) {

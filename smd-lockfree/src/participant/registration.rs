@@ -200,7 +200,7 @@ impl<'b> Registration<'b> {
         // Until N is known: a lower bound, so that nobody counts what it will never get.
         record.start_at(core.log.next_sequence());
         let added = core.registry.add(core.domain(), &record, max);
-        let Ok((before, after)) = added else {
+        let Ok(()) = added else {
             if let Some(gathering) = &mut gathering {
                 gathering.release(&core.log);
             }
@@ -264,7 +264,7 @@ impl<'b> Registration<'b> {
         // Until N was known it counted from before that, and may have stood in the way of others.
         core.room.freed(classes, core.domain());
         event!(core, "participant registered", name = participant.name(), from = since);
-        core.observers.changed(before, after, core.domain());
+        core.observers.changed(&core.registry, core.domain());
         Ok(participant)
     }
 }

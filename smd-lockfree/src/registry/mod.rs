@@ -104,21 +104,28 @@ impl Registry {
         unsafe { &*self.current.load(Ordering::Acquire) }
     }
 
+    /// Who wants what, raised first (rule M2): it is not behind what is told of it here.
+    pub(crate) fn interests(&self, domain: &Domain) -> Interests {
+        let guard = domain.pin();
+        let snapshot = self.snapshot(&guard);
+        let interests = snapshot.interests();
+        self.raise(snapshot.version, interests.all);
+        interests
+    }
+
     /// Replaces the snapshot by what `change` makes of it (rule M1) and raises the interest (M2).
-    /// Returns the interests before and after.
     fn update<E>(
         &self,
         domain: &Domain,
         change: impl Fn(&Snapshot) -> Result<Snapshot, E>,
-    ) -> Result<(Interests, Interests), E> {
+    ) -> Result<(), E> {
         let guard = domain.pin();
         loop {
             // EDGE registry.current: Acquire here; Release below.
             let old = self.current.load(Ordering::Acquire);
             // SAFETY: loaded under the guard.
-            let old_snapshot = unsafe { &*old };
-            let new = change(old_snapshot)?;
-            let (version, before, after) = (new.version, old_snapshot.interests(), new.interests());
+            let new = change(unsafe { &*old })?;
+            let (version, mask) = (new.version, new.interests().all);
             let new = Box::into_raw(Box::new(new));
             // EDGE registry.current: Release here; Acquire in `snapshot` and above.
             if self.current.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed).is_err()
@@ -128,10 +135,10 @@ impl Registry {
                 drop(unsafe { Box::from_raw(new) });
                 continue;
             }
-            self.raise(version, after.all);
+            self.raise(version, mask);
             // SAFETY: replaced, so unreachable for who pins later; made by `Box::into_raw`.
             unsafe { guard.retire(old, |old| drop(Box::from_raw(old))) };
-            return Ok((before, after));
+            return Ok(());
         }
     }
 
@@ -153,12 +160,7 @@ impl Registry {
     }
 
     /// Adds a record. `Err`: there are `max` already.
-    pub(crate) fn add(
-        &self,
-        domain: &Domain,
-        record: &Arc<Record>,
-        max: usize,
-    ) -> Result<(Interests, Interests), ()> {
+    pub(crate) fn add(&self, domain: &Domain, record: &Arc<Record>, max: usize) -> Result<(), ()> {
         let entry = Entry::new(record.clone(), record.mask());
         let added = self.update(domain, |old| {
             if old.entries().len() >= max {
@@ -181,7 +183,7 @@ impl Registry {
         domain: &Domain,
         record: &Arc<Record>,
         mask: u32,
-    ) -> Result<(Interests, Interests), ()> {
+    ) -> Result<(), ()> {
         let wanted = Arc::as_ptr(record);
         self.update(domain, |old| {
             let mut entries = old.entries().to_vec();
@@ -192,14 +194,10 @@ impl Registry {
     }
 
     /// Removes a record; its memory goes after the grace period (rule M5). `Err`: it is gone.
-    pub(crate) fn remove(
-        &self,
-        domain: &Domain,
-        record: &Arc<Record>,
-    ) -> Result<(Interests, Interests), ()> {
+    pub(crate) fn remove(&self, domain: &Domain, record: &Arc<Record>) -> Result<(), ()> {
         // Not through a reference: this pointer frees the whole allocation, counts included.
         let wanted = Arc::as_ptr(record);
-        let removed = self.update(domain, |old| {
+        self.update(domain, |old| {
             let mut entries = old.entries().to_vec();
             let at = entries.iter().position(|entry| entry.pointer() == wanted).ok_or(())?;
             entries.swap_remove(at);
@@ -212,21 +210,17 @@ impl Registry {
                 .pin()
                 .retire(wanted.cast_mut(), |record| drop(Arc::from_raw(record.cast_const())));
         }
-        Ok(removed)
+        Ok(())
     }
 
     /// Sets which classes the bus itself wants, by what `change` makes of the set.
-    pub(crate) fn set_retained(
-        &self,
-        domain: &Domain,
-        change: impl Fn(u32) -> u32,
-    ) -> (Interests, Interests) {
-        let done: Result<_, std::convert::Infallible> = self.update(domain, |old| {
+    pub(crate) fn set_retained(&self, domain: &Domain, change: impl Fn(u32) -> u32) {
+        let done: Result<(), std::convert::Infallible> = self.update(domain, |old| {
             let entries = old.entries().to_vec();
             Ok(Snapshot::new(old.version.wrapping_add(1), entries, change(old.retained)))
         });
         match done {
-            Ok(masks) => masks,
+            Ok(()) => (),
         }
     }
 }

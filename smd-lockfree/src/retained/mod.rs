@@ -11,7 +11,6 @@ use crate::class::Class;
 use crate::core::Core;
 use crate::error::{RetainError, SendError};
 use crate::log::word::Extra;
-use crate::registry::snapshot::Interests;
 use crate::sender::{Sender, Sent};
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
@@ -65,16 +64,16 @@ impl Retained {
             .retained
             .add(&core.log, class.bits(), key)
             .map_err(|max| RetainError::TooMany { max })?;
-        let (before, after) = Self::raise(core);
+        Self::raise(core);
         let point = core.log.touch(core.now()).map_err(|_| RetainError::Closed)?;
         core.log.release(point.frame);
-        core.observers.changed(before, after, core.domain());
+        core.observers.changed(&core.registry, core.domain());
         Ok(Retained { core: core.clone(), entry })
     }
 
     /// Brings the registry's set of retained classes in line with the table.
-    fn raise(core: &Core) -> (Interests, Interests) {
-        core.registry.set_retained(core.domain(), |_| core.retained.classes(core.domain()))
+    fn raise(core: &Core) {
+        core.registry.set_retained(core.domain(), |_| core.retained.classes(core.domain()));
     }
 
     /// Its class.
@@ -143,11 +142,11 @@ impl Retained {
         if !core.retained.remove(&core.log, &self.entry) {
             return false;
         }
-        let (before, after) = Self::raise(core);
+        Self::raise(core);
         if let Ok(point) = core.log.touch(core.now()) {
             core.log.release(point.frame);
         }
-        core.observers.changed(before, after, core.domain());
+        core.observers.changed(&core.registry, core.domain());
         true
     }
 }
