@@ -205,8 +205,7 @@ impl Bus {
     /// The union of the masks of all but bridges ([`Registration::bridge`](crate::Registration::bridge)),
     /// and of what is retained: what this process wants for itself. Cost: a look at each participant.
     pub fn local_interest(&self) -> Class {
-        let guard = self.core.log.pin();
-        Class::from_bits(self.core.registry.snapshot(&guard).interests().local)
+        Class::from_bits(self.core.registry.interests(self.core.domain()).local)
     }
 
     /// Whether anybody wants one of these classes: one load. To be asked before work that only a
@@ -219,7 +218,8 @@ impl Bus {
     /// Calls `observer` with the new interest after each change of it, on the thread that made the
     /// change. It is never called twice at once: of changes that come while it is called, also by
     /// itself, it is told what they came to, by the thread that called it. So what it was told last
-    /// is how it is. A panic in it is contained, and the panic hook reports it.
+    /// is how it is. One that blocks holds up the thread that called it, and the observers that this
+    /// thread has not come to; changes of other threads are told to these. A panic in it is contained, and the panic hook reports it.
     ///
     /// ```
     /// use smd_lockfree::{Bus, Class};

@@ -4,7 +4,8 @@
 //!
 //! - **I1** One thread at a time tells an observer. A change that finds one at it leaves itself to
 //!   that one, who looks again until nothing is left. So the last thing told is how it is, whatever
-//!   the order of the threads, and an observer that blocks holds up nobody but itself.
+//!   the order of the threads, and one that blocks in an observer does not keep the changes of
+//!   others from the other observers.
 //!
 //! # Edges
 //!

@@ -194,13 +194,13 @@ impl Participant {
         self.record.set_mask(mask.bits(), added.bits(), core.log.next_sequence(), false);
         let changed = core.registry.change(core.domain(), &self.record, mask.bits());
         self.narrow(mask);
-        let Ok(()) = changed else {
+        if changed.is_err() {
             if let Some(gathering) = &mut gathering {
                 gathering.release(&core.log);
             }
             self.record.set_mask(mask.bits(), 0, 0, true);
             return Err(MaskError::Left);
-        };
+        }
         // Where the bus closes meanwhile the change still holds, from the end of the order on: what
         // was given up may have been retired as such.
         let mut since = core.change_point();

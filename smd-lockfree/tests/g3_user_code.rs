@@ -237,7 +237,7 @@ fn g3_an_observer_of_interest_may_use_the_bus() {
 }
 
 #[test]
-fn g3_an_observer_that_blocks_holds_up_nobody_but_itself() {
+fn g3_an_observer_that_blocks_keeps_no_other_change_from_the_others() {
     watched(|| {
         let bus = bus();
         let (entered, enter) = std::sync::mpsc::channel();

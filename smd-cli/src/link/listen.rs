@@ -41,9 +41,8 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, Box<dyn Error>> {
     let classes = if classes.is_empty() { Class::ALL } else { classes };
     let bus = Bus::new();
     let mut messages = bus.participant().name("listen").mask(classes).depth(65_536).register()?;
-    // Before it says that it is connected.
     let closing = bus.clone();
-    // At Ctrl-C, and when the system asks it to end.
+    // At Ctrl-C, and when the system asks it to end: also if it does so at "connected".
     ctrlc::set_handler(move || {
         closing.close();
     })?;

@@ -199,13 +199,12 @@ impl<'b> Registration<'b> {
         let mut gathering = begin();
         // Until N is known: a lower bound, so that nobody counts what it will never get.
         record.start_at(core.log.next_sequence());
-        let added = core.registry.add(core.domain(), &record, max);
-        let Ok(()) = added else {
+        if core.registry.add(core.domain(), &record, max).is_err() {
             if let Some(gathering) = &mut gathering {
                 gathering.release(&core.log);
             }
             return Err(RegisterError::TooManyParticipants { max });
-        };
+        }
         #[cfg(test)]
         crate::hooks::reached(crate::hooks::Place::Registered);
         let cutoff = Cutoff::new(core);

@@ -215,13 +215,10 @@ impl Registry {
 
     /// Sets which classes the bus itself wants, by what `change` makes of the set.
     pub(crate) fn set_retained(&self, domain: &Domain, change: impl Fn(u32) -> u32) {
-        let done: Result<(), std::convert::Infallible> = self.update(domain, |old| {
+        let Ok(()) = self.update::<std::convert::Infallible>(domain, |old| {
             let entries = old.entries().to_vec();
             Ok(Snapshot::new(old.version.wrapping_add(1), entries, change(old.retained)))
         });
-        match done {
-            Ok(()) => (),
-        }
     }
 }
 
