@@ -81,7 +81,7 @@ const A_SEND_TOO: &str = "a bare unpark sends nothing; here a message is stamped
      and in memory that have rested as long as the sleeper: beside the word that unpark writes, five lines come back from the \
      sleeper's processor (the segment's references, the record, the announcement, the sleeper's state, who it is): bench/NOTES.md";
 const LONGER_PATH: &str = "length of path: some 150 instructions to send and as many to receive, for classes, lengths and limits that the \
-     peer does not have; a hint to write takes half of the difference on this host and is not kept: bench/NOTES.md";
+     peer does not have; a hint to write took half of the difference on a Xeon and is not kept: bench/NOTES.md";
 const HEAD_BY_HEAD: &str = "a record's length leads to the next one's head, so a load, a shift and an add wait for each other: 4 to 5 \
      cycles and no branch that could go wrong";
 const TWO_WAYS: &str =
